@@ -172,6 +172,11 @@ class ScoreSink(Protocol):
 class EvalSink(Protocol):
     """Where eval rows go: a file, a Langfuse dataset."""
 
+    @property
+    def name(self) -> str:
+        """For messages."""
+        ...
+
     def put(self, dataset: str, rows: Sequence[EvalRow]) -> list[Receipt]:
         """Insert or replace by row id, in order; a row that is there as it is costs no write."""
         ...
@@ -294,6 +299,10 @@ class Store(Protocol):
         ...
 
     # -- resolve
+    def environment(self, trace_id: str) -> str:
+        """The trace's Langfuse environment, which its scores have to carry."""
+        ...
+
     def due_for_resolve(self, queue: str) -> list[str]: ...
     def save_resolution(
         self,

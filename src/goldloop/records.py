@@ -208,6 +208,7 @@ class TaskSnapshot(Record):
     task_id: int
     project_id: int
     trace_id: str | None = None
+    shown_output: str = Field(default="", description="the answer as the task shows it: `data.output`")
     updated_at: Utc
     annotations: tuple[AnnotationSnapshot, ...] = ()
     predictions: int = Field(default=0, description="how many prelabels the task carries")

@@ -1,0 +1,106 @@
+"""A codebook as a Label Studio label config.
+
+Only tags that escape the content of strangers: Text, Paragraphs, Table, Header and panel titles. Never Markdown or
+HyperText: the first runs script in Label Studio's page, the second loads images from anywhere.
+"""
+
+from xml.etree import ElementTree as ET
+
+from goldloop.codebook.schema import Codebook, Question
+
+SUBJECT = "output"
+"""Name of the tag that holds the answer to judge: every question is about it."""
+
+_STYLE = """
+.gl-columns { display: flex; gap: 20px; align-items: flex-start; }
+.gl-read { flex: 3; min-width: 0; }
+.gl-judge { flex: 2; min-width: 320px; position: sticky; top: 8px; }
+.gl-read *, .gl-machine * { white-space: pre-wrap !important; overflow-wrap: anywhere; }
+.gl-answer { border-left: 4px solid #4c6fff; padding: 2px 0 2px 12px; margin: 10px 0; }
+.gl-machine { border: 1px dashed #9a9aa8; border-radius: 6px; padding: 2px 10px; margin-bottom: 12px; }
+.gl-part { margin-top: 14px; }
+"""
+
+
+def render(codebook: Codebook, *, blind: bool = False) -> str:
+    """The label config, as XML text that ends with a newline. A blind one has no place for a suggestion."""
+    top = ET.Element("View", className="gl")
+    ET.SubElement(top, "Style").text = _STYLE
+    columns = _view(top, "gl-columns")
+    _reading(_view(columns, "gl-read"))
+    judging = _view(columns, "gl-judge")
+    if not blind:
+        machine = _view(judging, "gl-machine")
+        ET.SubElement(machine, "Header", value="A machine's suggestion, to check", size="5")
+        ET.SubElement(machine, "Text", name="prelabel", value="$prelabel")
+    for question in codebook.questions:
+        _question(judging, codebook, question)
+    ET.indent(top)
+    notice = f"<!-- Generated from the codebook {codebook.ref} by `goldloop codebook render`: edit that instead. -->\n"
+    return notice + ET.tostring(top, encoding="unicode") + "\n"
+
+
+def _view(parent: ET.Element, name: str) -> ET.Element:
+    return ET.SubElement(parent, "View", className=name)
+
+
+def _reading(parent: ET.Element) -> None:
+    ET.SubElement(parent, "Header", value="$title", size="4")
+    _paragraphs(parent, "conversation")
+    answer = _view(parent, "gl-answer")
+    ET.SubElement(answer, "Header", value="The answer to judge", size="5")
+    ET.SubElement(answer, "Text", name=SUBJECT, value=f"${SUBJECT}")
+    folded = ET.SubElement(parent, "Collapse", accordion="false")
+    for title, name, show in (
+        ("Retrieved documents", "documents", True),
+        ("Tool calls and steps", "steps", False),
+        ("User feedback", "feedback", False),
+        ("About this trace", "about", False),
+        ("System prompt", "system", False),
+    ):
+        panel = ET.SubElement(folded, "Panel", value=title, open=str(show).lower())
+        if name in {"feedback", "about"}:
+            ET.SubElement(panel, "Table", name=name, value=f"${name}")
+        else:
+            _paragraphs(panel, name)
+
+
+def _paragraphs(parent: ET.Element, name: str) -> None:
+    ET.SubElement(
+        parent, "Paragraphs", name=name, value=f"${name}", layout="dialogue", nameKey="author", textKey="text"
+    )
+
+
+def _question(parent: ET.Element, codebook: Codebook, question: Question) -> None:
+    part = _view(parent, "gl-part")
+    for other, wanted in (question.only_if or {}).items():
+        part.set("visibleWhen", "choice-selected")
+        part.set("whenTagName", other)
+        part.set("whenChoiceValue", _choice_value(codebook, other, wanted))
+    ET.SubElement(part, "Header", value=question.text, size="5")
+    if question.chooses:
+        choices = ET.SubElement(
+            part,
+            "Choices",
+            name=question.name,
+            toName=SUBJECT,
+            choice="multiple" if question.kind == "multi-choice" else "single",
+            showInline="true" if question.kind == "binary" else "false",
+            required=str(question.required).lower(),
+        )
+        for label in question.labels:
+            choice = ET.SubElement(choices, "Choice", value=label.text, alias=label.name, hint=label.definition)
+            if label.hotkey:
+                choice.set("hotkey", label.hotkey)
+    else:
+        area = ET.SubElement(
+            part, "TextArea", name=question.name, toName=SUBJECT, rows="3", maxSubmissions="1", editable="true"
+        )
+        if question.kind == "correction":
+            area.set("value", f"${SUBJECT}")
+            area.set("rows", "8")
+
+
+def _choice_value(codebook: Codebook, question: str, label: str) -> str:
+    asked = codebook.question(question)
+    return next(choice.text for choice in asked.labels if choice.name == label) if asked else label

@@ -1,0 +1,34 @@
+"""Text of strangers, made fit to show and to store, with nothing of it interpreted."""
+
+import re
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_DELETE = 0x7F
+
+
+def clean(text: str) -> str:
+    r"""The text without what breaks a database, a page or a UTF-8 encoder.
+
+    Lone surrogates turn to U+FFFD. Control characters other than newline and tab turn to their visible symbols
+    (Unicode block 2400), so that a reviewer sees that they were there. `\r\n` is one newline.
+    """
+    text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+    return _CONTROLS.sub(_symbol, text)
+
+
+def shorten(text: str, limit: int) -> str:
+    """The text, cut in the middle where it has more than `limit` characters, and saying so: both ends tell most."""
+    if len(text) <= limit:
+        return text
+    head = limit * 3 // 4
+    cut = len(text) - limit
+    mark = f"\n\n[... {cut:,} characters left out here; the whole text is in Langfuse ...]\n\n"
+    return text[:head] + mark + text[head + cut :]
+
+
+def _symbol(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if code == _DELETE:
+        return "\N{SYMBOL FOR DELETE}"
+    return chr(0x2400 + code) if code < _DELETE else "\N{REPLACEMENT CHARACTER}"

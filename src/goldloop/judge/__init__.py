@@ -1,0 +1,1 @@
+"""Judges: what a machine says of a trace, and how far it can be trusted."""

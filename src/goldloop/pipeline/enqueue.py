@@ -1,0 +1,178 @@
+"""Drawn traces -> tasks with prelabels in Label Studio. A trace is never two tasks.
+
+Before a batch is imported the store notes that it is about to be. A batch that was noted and never confirmed (the
+process died, the answer got lost) is looked up in Label Studio first, and only what is not there is imported.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from pydantic import JsonValue
+
+from goldloop.codebook.render import render
+from goldloop.codebook.result import to_result
+from goldloop.codebook.schema import Codebook
+from goldloop.codebook.task import task_data
+from goldloop.errors import RejectedError
+from goldloop.pipeline.parking import park
+from goldloop.pipeline.payload import fetch
+from goldloop.ports import Progress, ProjectDraft, Store, TaskDraft, TaskQueue, TraceSource
+from goldloop.records import Draw, Prediction, Project, Record, State, Task
+
+_BATCH = 100
+"""Traces fetched and imported at once: their payloads are what memory holds."""
+
+
+class EnqueueSummary(Record):
+    queued: int
+    with_prelabel: int
+    already_there: int
+    parked: int
+    project_urls: list[str]
+
+
+class _Enqueue:
+    """The state of one run: what each batch needs and what it adds to."""
+
+    def __init__(self, source: TraceSource, tasks: TaskQueue, store: Store, now: datetime) -> None:
+        self.source, self.tasks, self.store, self.now = source, tasks, store, now
+        self.queued = self.with_prelabel = self.already_there = self.parked = 0
+
+    def batch(self, codebook: Codebook, project: Project, draws: Sequence[Draw]) -> None:
+        begun = self.store.begin_import(codebook.name, [draw.trace_id for draw in draws], self.now)
+        found = self.tasks.find_tasks(project.project_id, sorted(begun)) if begun else {}
+        self._save(codebook, project, list(found.items()))
+        self.already_there += len(found)
+        drafts = [draft for draw in draws if draw.trace_id not in found and (draft := self._draft(codebook, draw))]
+        drafts = self._valid(codebook, drafts)
+        for task_ids, imported in self._import(codebook, project, drafts):
+            self._save(codebook, project, [(d.trace_id, i) for d, i in zip(imported, task_ids, strict=True)])
+            self.with_prelabel += sum(draft.prediction is not None for draft in imported)
+
+    def _draft(self, codebook: Codebook, draw: Draw) -> TaskDraft | None:
+        try:
+            trace = fetch(self.source, draw.trace_id)
+        except RejectedError as error:
+            self._park_trace(codebook, draw.trace_id, error)
+            return None
+        prediction = self.store.prediction(draw.queue, draw.codebook_version, draw.trace_id)
+        judgement = prediction.judgement if prediction else None
+        url = self.source.trace_url(draw.trace_id)
+        data = task_data(codebook, trace, draw, self.store.signals(draw.trace_id), judgement, url)
+        return TaskDraft(
+            trace_id=draw.trace_id, data=data.model_dump(mode="json"), prediction=prelabel_of(codebook, prediction)
+        )
+
+    def _valid(self, codebook: Codebook, drafts: list[TaskDraft]) -> list[TaskDraft]:
+        """A prediction that the label config does not allow would show nothing, and still be submitted: without it."""
+        invalid = self.tasks.invalid_predictions(render(codebook), drafts)
+        for trace_id, reason in invalid.items():
+            error = RejectedError("Label Studio", f"the prelabel was left out: {reason}", reason="invalid_prelabel")
+            park(
+                self.store,
+                "enqueue",
+                f"prediction:{trace_id}",
+                error,
+                self.now,
+                queue=codebook.name,
+                trace_id=trace_id,
+            )
+        self.parked += len(invalid)
+        return [
+            draft.model_copy(update={"prediction": None}) if draft.trace_id in invalid else draft for draft in drafts
+        ]
+
+    def _import(
+        self, codebook: Codebook, project: Project, drafts: Sequence[TaskDraft]
+    ) -> Iterator[tuple[list[int], Sequence[TaskDraft]]]:
+        """Import all, or halve until the ones that are refused stand alone and can be parked."""
+        if not drafts:
+            return
+        try:
+            yield self.tasks.import_tasks(project.project_id, drafts), drafts
+        except RejectedError as error:
+            if len(drafts) == 1:
+                self._park_trace(codebook, drafts[0].trace_id, error)
+                return
+            half = len(drafts) // 2
+            yield from self._import(codebook, project, drafts[:half])
+            yield from self._import(codebook, project, drafts[half:])
+
+    def _save(self, codebook: Codebook, project: Project, pairs: Sequence[tuple[str, int]]) -> None:
+        tasks = [
+            Task(
+                queue=codebook.name,
+                codebook_version=codebook.version,
+                trace_id=trace_id,
+                project_id=project.project_id,
+                task_id=task_id,
+            )
+            for trace_id, task_id in pairs
+        ]
+        if tasks:
+            self.store.save_tasks(tasks, self.now)
+        self.queued += len(tasks)
+
+    def _park_trace(self, codebook: Codebook, trace_id: str, error: RejectedError) -> None:
+        self.parked += 1
+        park(self.store, "enqueue", f"trace:{trace_id}", error, self.now, queue=codebook.name, trace_id=trace_id)
+
+
+def enqueue(
+    codebook: Codebook, source: TraceSource, tasks: TaskQueue, store: Store, now: datetime, progress: Progress
+) -> EnqueueSummary:
+    """Make a task of every drawn trace, in the project of the codebook version that it was drawn under."""
+    run = _Enqueue(source, tasks, store, now)
+    drawn = store.draws(codebook.name, State.DRAWN)
+    urls = []
+    done = 0
+    by_version = sorted(drawn, key=lambda draw: draw.codebook_version)  # stable: the annotators' order is kept
+    for version, group in groupby(by_version, key=lambda draw: draw.codebook_version):
+        asked = store.codebook(codebook.name, version)
+        project = ensure_project(asked, tasks, store)
+        urls.append(project.url)
+        draws = list(group)
+        for start in range(0, len(draws), _BATCH):
+            batch = draws[start : start + _BATCH]
+            run.batch(asked, project, batch)
+            done += len(batch)
+            progress(done, len(drawn))
+    return EnqueueSummary(
+        queued=run.queued,
+        with_prelabel=run.with_prelabel,
+        already_there=run.already_there,
+        parked=run.parked,
+        project_urls=urls,
+    )
+
+
+def ensure_project(codebook: Codebook, tasks: TaskQueue, store: Store) -> Project:
+    """The review project of this codebook version: the one in the store while it exists, else found or made."""
+    known = next(
+        (project for project in store.projects(codebook.name) if project.codebook_version == codebook.version), None
+    )
+    draft = ProjectDraft(
+        title=f"{codebook.name} {codebook.version}",
+        description=f"{codebook.title}. Kept by goldloop: tasks come from the queue {codebook.name}.",
+        instruction=codebook.purpose,
+        label_config=render(codebook),
+        annotations_per_task=codebook.queue.annotations_per_trace,
+    )
+    project_id, url = tasks.ensure_project(draft, known.project_id if known else None)
+    project = Project(queue=codebook.name, codebook_version=codebook.version, project_id=project_id, url=url)
+    if project != known:
+        store.save_project(project)
+    return project
+
+
+def prelabel_of(codebook: Codebook, prediction: Prediction | None) -> dict[str, JsonValue] | None:
+    """A prediction in Label Studio's JSON; None for an abstention, so that nothing is selected."""
+    if prediction is None or prediction.judgement.abstained is not None:
+        return None
+    judgement = prediction.judgement
+    return {
+        "model_version": f"{judgement.judge}-{judgement.judge_version}",
+        "score": judgement.probability,
+        "result": [*to_result(codebook, judgement.answers)],
+    }

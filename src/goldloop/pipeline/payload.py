@@ -1,0 +1,15 @@
+"""The payload of a drawn trace, or the reason why nobody can judge it."""
+
+from goldloop.errors import RejectedError
+from goldloop.ports import TraceSource
+from goldloop.records import Trace
+
+
+def fetch(source: TraceSource, trace_id: str) -> Trace:
+    """The trace; `RejectedError` with reason `trace_gone` or `no_payload` where there is nothing to judge."""
+    trace = source.trace(trace_id)
+    if trace is None:
+        raise RejectedError("Langfuse", "the trace was deleted there after it was drawn", reason="trace_gone")
+    if not trace.output.strip() and not any(message.content.strip() for message in trace.messages):
+        raise RejectedError("Langfuse", "the trace has neither input nor output", reason="no_payload")
+    return trace

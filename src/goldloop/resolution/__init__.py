@@ -1,0 +1,1 @@
+"""From many annotations to one answer."""

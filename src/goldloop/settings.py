@@ -1,0 +1,90 @@
+"""What an operator can set, all by environment variables (or a `.env` file). docs/settings.md lists them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from goldloop.errors import ConfigError
+
+
+class PullSettings(BaseModel):
+    """How `pull` reads Langfuse."""
+
+    since: datetime | None = Field(default=None, description="never look further back than this (RFC 3339 with a zone)")
+    lookback_days: int = Field(
+        default=14, ge=1, description="how far back the first pull looks where `since` is not set"
+    )
+    overlap_minutes: int = Field(
+        default=60, ge=0, description="re-read below the watermark: longer than your longest trace"
+    )
+    lag_seconds: int = Field(
+        default=30, ge=0, description="stay this far behind now: longer than the server's read lag"
+    )
+    category: str = Field(
+        default="name",
+        pattern=r"^(name|environment|model|tag|tag:.+|metadata:.+)$",
+        description="what a trace's category is: name, environment, model, tag, tag:PREFIX or metadata:KEY",
+    )
+    environments: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="only these, by commas; empty: all"
+    )
+    rootless: bool = Field(default=True, description="also find traces whose root observation was never exported")
+
+    @field_validator("environments", mode="before")
+    @classmethod
+    def _by_commas(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("since")
+    @classmethod
+    def _zoned(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("needs a zone, as in 2026-01-31T00:00:00Z")
+        return value.astimezone(UTC) if value else None
+
+
+class MlBackendSettings(BaseModel):
+    """How Label Studio reaches the ML backend."""
+
+    url: str | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """Read once, at start. The servers' own names are kept where Langfuse and Label Studio have them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GOLDLOOP_", env_nested_delimiter="__", env_file=".env", extra="ignore", hide_input_in_errors=True
+    )
+
+    langfuse_host: str | None = Field(default=None, validation_alias=AliasChoices("LANGFUSE_HOST", "LANGFUSE_BASE_URL"))
+    langfuse_public_key: SecretStr | None = Field(default=None, validation_alias="LANGFUSE_PUBLIC_KEY")
+    langfuse_secret_key: SecretStr | None = Field(default=None, validation_alias="LANGFUSE_SECRET_KEY")
+    label_studio_url: str | None = Field(default=None, validation_alias="LABEL_STUDIO_URL")
+    label_studio_api_key: SecretStr | None = Field(default=None, validation_alias="LABEL_STUDIO_API_KEY")
+
+    store_url: str = Field(default="sqlite:///.goldloop/goldloop.db", description="SQLite or PostgreSQL, as a URL")
+    codebooks: Path = Field(default=Path("label_configs"), description="folder of the codebooks")
+    evals: Path = Field(default=Path("evals"), description="folder of the golden sets")
+    confirm_seconds: int = Field(default=30, ge=0, description="how long publish waits to read back what it sent")
+    lock_seconds: int = Field(default=60, ge=3, description="after this long a dead run's lock is free")
+    pull: PullSettings = PullSettings()
+    ml_backend: MlBackendSettings = MlBackendSettings()
+
+
+def load() -> Settings:
+    """The settings; `ConfigError` names each variable that is wrong, and never its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{_variable(one['loc'])}: {one['msg']}" for one in error.errors(include_url=False))
+        raise ConfigError(f"these settings are wrong: {wrong}") from None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = "__".join(str(part) for part in location).upper()
+    return name if name.startswith(("LANGFUSE_", "LABEL_STUDIO_")) else f"GOLDLOOP_{name}"
