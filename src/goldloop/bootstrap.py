@@ -1,0 +1,182 @@
+"""The one place where ports meet adapters: settings in, a ready `Goldloop` out.
+
+The command line, the flows, the ML backend and the dev stack all go through here.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Self, TypeVar
+
+from pydantic import SecretStr
+
+from goldloop.adapters import labelstudio, langfuse
+from goldloop.adapters.evalfile import EvalFile
+from goldloop.adapters.labelstudio import LabelStudio
+from goldloop.adapters.langfuse import Langfuse
+from goldloop.adapters.store import SqlStore, open_store
+from goldloop.codebook.load import load_folder
+from goldloop.codebook.schema import Codebook
+from goldloop.errors import ConfigError
+from goldloop.judge.lexical import LexicalJudge
+from goldloop.pipeline.draw import draw
+from goldloop.pipeline.enqueue import enqueue
+from goldloop.pipeline.gather import gather
+from goldloop.pipeline.prelabel import prelabel
+from goldloop.pipeline.publish import ReadBack, publish
+from goldloop.pipeline.pull import PullRange, pull
+from goldloop.pipeline.report import Report, report
+from goldloop.pipeline.resolve import resolve
+from goldloop.ports import Clock, Judge, Progress
+from goldloop.records import Record
+from goldloop.settings import Settings
+
+SettingT = TypeVar("SettingT", str, SecretStr)
+
+VERBS = ("pull", "draw", "prelabel", "enqueue", "gather", "resolve", "publish", "report")
+"""In the order of a trace's way: `goldloop run` runs them so."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _silent(_verb: str) -> Progress:
+    return lambda _done, _total: None
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of verbs on a queue.
+
+    `owner` is who holds the lock: a run that died and is started again under the same name takes it over. `seed` is
+    what the draw's randomness starts from; `progress` gives each verb its progress bar.
+    """
+
+    owner: str = field(default_factory=lambda: secrets.token_hex(8))
+    seed: int = field(default_factory=lambda: secrets.randbits(62))
+    progress: Callable[[str], Progress] = _silent
+
+
+class Goldloop:
+    """Everything wired by the settings; a server is reached when it is first needed. A context manager."""
+
+    def __init__(
+        self, settings: Settings, *, clock: Clock = utc_now, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.sleep = sleep
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in ("langfuse", "label_studio", "store"):
+            if name in self.__dict__:  # only what a cached_property has opened
+                getattr(self, name).close()
+
+    @cached_property
+    def store(self) -> SqlStore:
+        return open_store(self.settings.store_url)
+
+    @cached_property
+    def langfuse(self) -> Langfuse:
+        settings = self.settings
+        return langfuse.connect(
+            _needed("LANGFUSE_HOST", settings.langfuse_host),
+            _needed("LANGFUSE_PUBLIC_KEY", settings.langfuse_public_key),
+            _needed("LANGFUSE_SECRET_KEY", settings.langfuse_secret_key),
+            category=settings.pull.category,
+            environments=settings.pull.environments,
+            rootless=settings.pull.rootless,
+        )
+
+    @cached_property
+    def label_studio(self) -> LabelStudio:
+        return labelstudio.connect(
+            _needed("LABEL_STUDIO_URL", self.settings.label_studio_url),
+            _needed("LABEL_STUDIO_API_KEY", self.settings.label_studio_api_key),
+        )
+
+    @cached_property
+    def judge(self) -> Judge:
+        return LexicalJudge()
+
+    @cached_property
+    def codebooks(self) -> dict[str, Codebook]:
+        return load_folder(self.settings.codebooks)
+
+    def codebook(self, queue: str | None) -> Codebook:
+        """The codebook of the queue; without a name the only one there is."""
+        if queue is None and len(self.codebooks) == 1:
+            return next(iter(self.codebooks.values()))
+        if queue in self.codebooks:
+            return self.codebooks[queue]
+        names = ", ".join(self.codebooks)
+        what = "name the queue" if queue is None else f"there is no queue {queue!r}"
+        raise ConfigError(f"{what}: {self.settings.codebooks} holds {names}")
+
+    def run(self, verbs: Iterable[str], queue: str | None, run: Run) -> Iterator[tuple[str, Record]]:
+        """Run these verbs in order under the queue's lock; each verb's name and summary as it ends.
+
+        `LockedError` where another run holds the queue.
+        """
+        codebook = self.codebook(queue)
+        with self._lock(codebook, run.owner):
+            self.store.save_codebook(codebook, self.clock())
+            for verb in verbs:
+                yield verb, self._verb(verb, codebook, run)
+
+    def peek(self, queue: str | None) -> Report:
+        """The queue's report, without a lock and without asking any server."""
+        return report(self.codebook(queue), self.store, self.clock())
+
+    @contextmanager
+    def _lock(self, codebook: Codebook, owner: str) -> Iterator[None]:
+        with self.store.lock(f"queue:{codebook.name}", owner, timedelta(seconds=self.settings.lock_seconds)):
+            yield
+
+    def _verb(self, verb: str, codebook: Codebook, run: Run) -> Record:
+        now = self.clock()
+        progress = run.progress(verb)
+        store = self.store
+        steps: dict[str, Callable[[], Record]] = {
+            "pull": lambda: pull(self.langfuse.source, store, self._reach(now), now, progress),
+            "draw": lambda: draw(codebook, store, run.seed, now),
+            "prelabel": lambda: prelabel(codebook, self.langfuse.source, self.judge, store, now, progress),
+            "enqueue": lambda: enqueue(codebook, self.langfuse.source, self.label_studio, store, now, progress),
+            "gather": lambda: gather(codebook, self.label_studio, store, now, progress),
+            "resolve": lambda: resolve(codebook, store, now, progress),
+            "publish": lambda: publish(
+                codebook,
+                self.langfuse.source,
+                self.langfuse.scores,
+                [EvalFile(self.settings.evals), self.langfuse.datasets],
+                store,
+                ReadBack(self.clock, self.sleep, timedelta(seconds=self.settings.confirm_seconds)),
+                progress,
+            ),
+            "report": lambda: report(codebook, store, now),
+        }
+        if verb not in steps:
+            raise ConfigError(f"there is no verb {verb!r}: the verbs are {', '.join(VERBS)}")
+        return steps[verb]()
+
+    def _reach(self, now: datetime) -> PullRange:
+        pull_settings = self.settings.pull
+        return PullRange(
+            since=pull_settings.since or now - timedelta(days=pull_settings.lookback_days),
+            overlap=timedelta(minutes=pull_settings.overlap_minutes),
+            lag=timedelta(seconds=pull_settings.lag_seconds),
+        )
+
+
+def _needed(name: str, value: SettingT | None) -> SettingT:
+    if not value:
+        raise ConfigError(f"{name} is not set: set it in the environment or in a .env file here")
+    return value
