@@ -61,7 +61,6 @@ def send_traces(
         public_key=to.public_key.get_secret_value(),
         secret_key=to.secret_key.get_secret_value(),
         host=to.host,
-        environment=ENVIRONMENT,
         tracer_provider=provider,
         should_export_span=lambda _span: True,  # by default the SDK sends only spans that it made itself
     )
@@ -172,6 +171,7 @@ def _serialised(value: JsonValue) -> str:
 def _trace_wide(trace: FileTrace) -> dict[str, AttributeValue]:
     """What every span of a trace carries: Langfuse shows an observation's own, not the trace's."""
     attributes: dict[str, AttributeValue] = {
+        Attribute.ENVIRONMENT: ENVIRONMENT,  # the client's own setting reaches only a provider that it made itself
         Attribute.TRACE_NAME: trace.name,
         Attribute.TRACE_TAGS: [f"{CATEGORY_TAG}{trace.category}", *trace.tags],
     }

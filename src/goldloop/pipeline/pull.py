@@ -25,7 +25,7 @@ class PullRange(Record):
 
 
 class PullSummary(Record):
-    traces: int
+    new_traces: int
     signals: int
     parked: int
     window: Window
@@ -38,13 +38,15 @@ def pull(source: TraceSource, store: Store, reach: PullRange, now: datetime, pro
     def save_candidates(rows: list[Candidate]) -> None:
         store.save_candidates(rows, now)
 
-    traces, bad_traces = _read("traces", source.candidates(window), save_candidates, store, now, progress)
+    known = store.candidate_count()
+    _, bad_traces = _read("traces", source.candidates(window), save_candidates, store, now, progress)
+    new = store.candidate_count() - known
     store.set_watermark("traces", window.end)
 
     signal_window = _window(store, "signals", reach, now)
     signals, bad_signals = _read("signals", source.signals(signal_window), store.save_signals, store, now, progress)
     store.set_watermark("signals", signal_window.end)
-    return PullSummary(traces=traces, signals=signals, parked=bad_traces + bad_signals, window=window)
+    return PullSummary(new_traces=new, signals=signals, parked=bad_traces + bad_signals, window=window)
 
 
 def _window(store: Store, stream: str, reach: PullRange, now: datetime) -> Window:

@@ -1,0 +1,1 @@
+"""One vendor, one package: what speaks to the world behind the ports."""

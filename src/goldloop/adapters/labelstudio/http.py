@@ -1,0 +1,166 @@
+"""One HTTP client for Label Studio, shared with its SDK: who we are, when to try again, what a failure means.
+
+Reads are tried again here, and nowhere else: the SDK's own retries are off, for they repeat writes too, and an import
+that is repeated makes each task twice.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import httpx
+import stamina
+from pydantic import SecretStr
+
+from goldloop.adapters.labelstudio.auth import KeyAuth
+from goldloop.adapters.labelstudio.faults import failure, unreachable, unreadable
+from goldloop.errors import ConfigError, RetryableError
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio as Sdk
+    from label_studio_sdk.core.request_options import RequestOptions
+
+TIMEOUT: Final = httpx.Timeout(120.0, connect=10.0)
+NO_RETRY: Final["RequestOptions"] = {"max_retries": 0}
+_PLACEHOLDER: Final = "set-by-the-http-client"
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class Retries:
+    """When to try a read again; waits in seconds. `retry_after_cap` bounds what the server may ask for."""
+
+    attempts: int = 4
+    wait_initial: float = 0.5
+    wait_max: float = 10.0
+    wait_jitter: float = 1.0
+    retry_after_cap: float = 60.0
+
+
+class Api:
+    """Calls below `{url}/api`.
+
+    Args:
+        url: the server's address, such as `https://labels.example.org`, with a path where it has one.
+        key: a legacy token or a personal access token.
+        transport: takes the network's place in tests.
+
+    Raises:
+        ConfigError: the url is no http(s) address.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: SecretStr,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        self.url = checked(url)
+        self._retries = retries or Retries()
+        self._caller = stamina.RetryingCaller(
+            attempts=self._retries.attempts,
+            timeout=None,
+            wait_initial=self._retries.wait_initial,
+            wait_max=self._retries.wait_max,
+            wait_jitter=self._retries.wait_jitter,
+        )
+        self._client = client(self.url, auth=KeyAuth(self.url, key), transport=transport)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def read(self, action: str, path: str, params: Mapping[str, str | int] | None = None) -> Any:
+        """The JSON of a GET, tried again while that may help. `action` continues "could not" in messages.
+
+        Raises:
+            RetryableError, RejectedError (MissingError for a 404), FatalError.
+        """
+        return self._caller(self._wait, lambda: self.read_once(action, path, params))
+
+    def read_once(
+        self, action: str, path: str, params: Mapping[str, str | int] | None = None, *, public: bool = False
+    ) -> Any:
+        """One attempt; a `public` one shows no credential."""
+        try:
+            response = self._client.get(path, params=params, auth=None if public else httpx.USE_CLIENT_DEFAULT)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unreachable(self.url, error) from error
+        if not response.is_success:
+            raise failure(self.url, action, response.status_code, response.headers, response.text)
+        try:
+            return response.json()
+        except ValueError as error:
+            raise unreadable(self.url, action) from error
+
+    def sdk_read(self, action: str, call: Callable[["Sdk"], ResultT]) -> ResultT:
+        """A read through the SDK, tried again while that may help. Raises: as `read`, and ConfigError."""
+        return self._caller(self._wait, lambda: self.sdk_once(action, call))
+
+    def sdk_once(self, action: str, call: Callable[["Sdk"], ResultT]) -> ResultT:
+        """One attempt through the SDK: the only way to write."""
+        sdk = self._sdk
+        from label_studio_sdk.core.api_error import ApiError  # noqa: PLC0415 - two seconds, see _sdk
+        from label_studio_sdk.core.parse_error import ParsingError  # noqa: PLC0415
+
+        try:
+            return call(sdk)
+        except ApiError as error:
+            # `from None`: the SDK's own message carries the whole answer, with the payload that it quotes.
+            raise failure(self.url, action, error.status_code or 0, error.headers or {}, error.body) from None
+        except ParsingError:
+            raise unreadable(self.url, action) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise unreachable(self.url, error) from error
+
+    @cached_property
+    def _sdk(self) -> "Sdk":
+        require_sdk()
+        from label_studio_sdk import LabelStudio  # noqa: PLC0415 - importing it takes two seconds
+
+        # The SDK would put its key into each header; the shared client's auth overwrites that with the real one.
+        return LabelStudio(base_url=self.url, api_key=_PLACEHOLDER, httpx_client=self._client, max_retries=0)
+
+    def _wait(self, error: Exception) -> bool | float:
+        if not isinstance(error, RetryableError):
+            return False
+        return True if error.retry_after is None else min(error.retry_after, self._retries.retry_after_cap)
+
+
+def client(url: str, *, auth: httpx.Auth | None = None, transport: httpx.BaseTransport | None = None) -> httpx.Client:
+    """A client for the server at `url`; paths are relative to it.
+
+    Label Studio's own server holds each answer on a kept-alive connection back for 40 ms. On plain http a new
+    connection is cheaper than that; behind TLS it is not, nor is that server what answers.
+    """
+    headers = {"User-Agent": f"goldloop/{version('goldloop')}", "Accept": "application/json"}
+    if url.startswith("http://"):
+        headers["Connection"] = "close"
+    return httpx.Client(base_url=f"{url}/", auth=auth, timeout=TIMEOUT, headers=headers, transport=transport)
+
+
+def checked(url: str) -> str:
+    """The address without a slash at its end. Raises: ConfigError."""
+    # The address is not repeated in these messages: it may carry a password.
+    wrong = "LABEL_STUDIO_URL is no http(s) address: set it to one such as http://127.0.0.1:8080."
+    try:
+        parsed = httpx.URL(url.strip())
+    except httpx.InvalidURL as error:
+        raise ConfigError(wrong) from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ConfigError(wrong)
+    if parsed.userinfo or parsed.query or parsed.fragment:
+        raise ConfigError("LABEL_STUDIO_URL holds more than an address: remove user, query and fragment.")
+    return str(parsed).rstrip("/")
+
+
+def require_sdk() -> None:
+    """Raises: ConfigError where goldloop was installed without its extra."""
+    from importlib.util import find_spec  # noqa: PLC0415 - kept beside its only use
+
+    if find_spec("label_studio_sdk") is None:
+        raise ConfigError("The Label Studio SDK is not installed: install goldloop[label-studio].")

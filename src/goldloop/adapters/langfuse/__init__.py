@@ -1,0 +1,72 @@
+"""Langfuse over its public HTTP API, servers from 4.16: traces in, scores and eval rows out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import httpx
+from pydantic import SecretStr
+
+from goldloop.adapters.langfuse.datasets import LangfuseDatasets
+from goldloop.adapters.langfuse.http import Api, Retries
+from goldloop.adapters.langfuse.scores import LangfuseScores
+from goldloop.adapters.langfuse.traces import LangfuseSource
+
+__all__ = ["Langfuse", "LangfuseDatasets", "LangfuseScores", "LangfuseSource", "Retries", "connect"]
+
+
+@dataclass(frozen=True)
+class Langfuse:
+    """One project of one server: the three ports over one client. Close it, or use it as a context."""
+
+    source: LangfuseSource
+    scores: LangfuseScores
+    datasets: LangfuseDatasets
+    api: Api
+
+    def close(self) -> None:
+        self.api.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connect(
+    host: str,
+    public_key: SecretStr,
+    secret_key: SecretStr,
+    *,
+    category: str = "name",
+    environments: Sequence[str] = (),
+    rootless: bool = True,
+    transport: httpx.BaseTransport | None = None,
+    retries: Retries | None = None,
+) -> Langfuse:
+    """The adapter, without a call yet: `source.check()` makes the first.
+
+    Args:
+        host: the server's address, such as `https://cloud.langfuse.com`.
+        public_key: the project's.
+        secret_key: the project's; it alone decides what the server opens.
+        category: which field tells the strata apart, see `CategoryRule`.
+        environments: only traces of these; all where empty.
+        rootless: also look for traces that show no root observation.
+        transport: takes the network's place in tests.
+        retries: when to try again; the default waits some seconds in all.
+
+    Raises:
+        ConfigError: the host is no address, or the category rule is unknown.
+    """
+    api = Api(host, public_key, secret_key, transport=transport, retries=retries)
+    return Langfuse(
+        source=LangfuseSource(api, category=category, environments=environments, rootless=rootless),
+        scores=LangfuseScores(api),
+        datasets=LangfuseDatasets(api),
+        api=api,
+    )

@@ -1,0 +1,242 @@
+"""One HTTP client for Langfuse's public API: who we are, when to try again, and what an answer means.
+
+Every call may be repeated: reads change nothing, and the writes that goldloop makes are upserts by an id of its own.
+So one owner retries them all, here; nothing above this module tries again by itself.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from typing import Any, Final, TypeVar
+
+import httpx
+import stamina
+from pydantic import SecretStr
+
+from goldloop.adapters.langfuse.text import clean_json
+from goldloop.errors import ConfigError, FatalError, RejectedError, RemoteError, RetryableError
+
+SERVER: Final = "Langfuse"
+_KEYS: Final = "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY"
+_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
+_LATER: Final = frozenset({408, 425, 429})
+_REASON_LENGTH: Final = 120
+
+ResultT = TypeVar("ResultT")
+Params = Sequence[tuple[str, str]]
+
+
+class MissingError(RejectedError):
+    """404 in JSON: the API is there, the thing asked for is not."""
+
+
+class ConflictError(RejectedError):
+    """409: the id is taken by another."""
+
+
+class TooLargeError(RejectedError):
+    """413: the body is larger than the server takes."""
+
+
+@dataclass(frozen=True)
+class Retries:
+    """When to try again; waits in seconds. `retry_after_cap` bounds what the server may ask for."""
+
+    attempts: int = 4
+    wait_initial: float = 0.5
+    wait_max: float = 10.0
+    wait_jitter: float = 1.0
+    retry_after_cap: float = 60.0
+
+
+class Api:
+    """Calls below `{host}/api/public`. Answers are JSON; refusals are errors of goldloop's tree.
+
+    Args:
+        host: the server's address, such as `https://cloud.langfuse.com`, with a path where it has one.
+        transport: takes the network's place in tests.
+
+    Raises:
+        ConfigError: the host is no http(s) address.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        public_key: SecretStr,
+        secret_key: SecretStr,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        self.host = _checked(host)
+        self._retries = retries or Retries()
+        self._caller = stamina.RetryingCaller(
+            attempts=self._retries.attempts,
+            timeout=None,
+            wait_initial=self._retries.wait_initial,
+            wait_max=self._retries.wait_max,
+            wait_jitter=self._retries.wait_jitter,
+        )
+        self._client = httpx.Client(
+            base_url=f"{self.host}/api/public/",
+            auth=httpx.BasicAuth(public_key.get_secret_value(), secret_key.get_secret_value()),
+            timeout=_TIMEOUT,
+            headers={"User-Agent": f"goldloop/{version('goldloop')}", "Accept": "application/json"},
+            transport=transport,
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def get(self, path: str, params: Params = (), *, retry: bool = True) -> Any:
+        """Raises: RetryableError, RejectedError (MissingError for a JSON 404), FatalError."""
+        return self.repeat(lambda: self.once("GET", path, params)) if retry else self.once("GET", path, params)
+
+    def post(self, path: str, body: Any) -> Any:
+        """Raises: RetryableError, RejectedError (ConflictError, TooLargeError, MissingError), FatalError."""
+        return self.repeat(lambda: self.once("POST", path, body=body))
+
+    def delete(self, path: str) -> Any:
+        return self.repeat(lambda: self.once("DELETE", path))
+
+    def repeat(self, call: Callable[[], ResultT]) -> ResultT:
+        """The result of `call`, which is made again after a RetryableError as long as attempts are left."""
+        return self._caller(self._wait, call)
+
+    def once(self, method: str, path: str, params: Params = (), *, body: Any = None) -> Any:
+        """One attempt."""
+        content = None if body is None else encode(body)
+        headers = {"Content-Type": "application/json"} if content is not None else None
+        try:
+            response = self._client.request(method, path, params=list(params), content=content, headers=headers)
+        except httpx.ConnectError as error:
+            raise RetryableError(
+                SERVER, f"No connection to Langfuse at {self.host}: check LANGFUSE_HOST and that the server runs."
+            ) from error
+        except httpx.TimeoutException as error:
+            raise RetryableError(
+                SERVER, f"Langfuse at {self.host} did not answer {method} {_route(path)} in time: try again later."
+            ) from error
+        except httpx.RequestError as error:
+            raise RetryableError(
+                SERVER, f"The connection to Langfuse at {self.host} broke off: try again later."
+            ) from error
+        return self._read(method, path, response)
+
+    def _wait(self, error: Exception) -> bool | float:
+        if not isinstance(error, RetryableError):
+            return False
+        return True if error.retry_after is None else min(error.retry_after, self._retries.retry_after_cap)
+
+    def _read(self, method: str, path: str, response: httpx.Response) -> Any:
+        failed = self._failure(method, path, response)
+        if failed is not None:
+            raise failed
+        try:
+            return json.loads(response.content, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
+            raise unreadable(method, path) from error
+
+    def _failure(self, method: str, path: str, response: httpx.Response) -> RemoteError | None:
+        status = response.status_code
+        asked = f"{method} {_route(path)}"
+        if status in (401, 403):
+            return FatalError(
+                SERVER, f"Langfuse at {self.host} refuses the key ({status}): check {_KEYS}, and LANGFUSE_HOST."
+            )
+        if status in _LATER or status >= 500 or (status == 422 and method == "GET"):  # noqa: PLR2004 - HTTP's numbers
+            # 422 on a read is the server's own database running out of time.
+            return RetryableError(
+                SERVER,
+                f"Langfuse answered {asked} with {status}: try again later.",
+                retry_after=_retry_after(response),
+            )
+        if response.is_redirect:
+            return FatalError(
+                SERVER, f"{self.host} redirects to another address: set LANGFUSE_HOST to the one that it leads to."
+            )
+        if _is_html(response):
+            return FatalError(SERVER, f"There is no Langfuse API at {self.host}: check LANGFUSE_HOST.")
+        if response.is_success:
+            return None
+        reason = _reason(response)
+        kind = {404: MissingError, 409: ConflictError, 413: TooLargeError}.get(status, RejectedError)
+        return kind(SERVER, f"Langfuse refuses {asked} ({reason}): correct what was sent.", reason=reason)
+
+
+def encode(body: Any) -> bytes:
+    """The JSON of a body, cleaned of what a server's database could not take."""
+    return json.dumps(clean_json(body), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def unreadable(method: str, path: str) -> RetryableError:
+    return RetryableError(
+        SERVER, f"Langfuse's answer to {method} {_route(path)} is damaged or of unknown form: try again later."
+    )
+
+
+def _checked(host: str) -> str:
+    # The host is not repeated in these messages: an address may carry a password.
+    try:
+        url = httpx.URL(host.strip())
+    except httpx.InvalidURL as error:
+        raise ConfigError("LANGFUSE_HOST is no address: set it to one such as https://cloud.langfuse.com.") from error
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ConfigError("LANGFUSE_HOST is no http(s) address: set it to one such as https://cloud.langfuse.com.")
+    if url.userinfo or url.query or url.fragment:
+        raise ConfigError(
+            f"LANGFUSE_HOST holds more than an address: remove user, query and fragment, and set {_KEYS}."
+        )
+    return str(url).rstrip("/")
+
+
+def _route(path: str) -> str:
+    """The path without ids and names: the first two parts say what was asked."""
+    return "/api/public/" + "/".join(path.split("/")[:2] if path.startswith(("v2/", "v3/")) else path.split("/")[:1])
+
+
+def _is_html(response: httpx.Response) -> bool:
+    return str(response.headers.get("content-type", "")).startswith("text/html")
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds from the header, which holds a number or a date (RFC 9110, section 10.2.3)."""
+    text = response.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
+
+
+def _reason(response: httpx.Response) -> str:
+    """Status, the error's class and the fields at fault: never the server's sentences, which may quote payload."""
+    try:
+        error = response.json().get("error")
+    except (ValueError, AttributeError, RecursionError):
+        return str(response.status_code)
+    if isinstance(error, str) and error.isidentifier():
+        return f"{response.status_code} {error}"[:_REASON_LENGTH]
+    if isinstance(error, list):
+        faults = [_fault(issue) for issue in error if isinstance(issue, dict)]
+        return f"{response.status_code} {', '.join(faults)}".strip()[:_REASON_LENGTH]
+    return str(response.status_code)
+
+
+def _fault(issue: dict[str, Any]) -> str:
+    path = issue.get("path")
+    where = ".".join(str(part) for part in path) if isinstance(path, list) else ""
+    return f"{where or 'body'}: {issue.get('code', 'invalid')}"
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)

@@ -1,0 +1,205 @@
+"""Langfuse, read: candidates, signals and single traces."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Final, Literal
+from urllib.parse import quote
+
+from goldloop.adapters.langfuse.assemble import DOCUMENT_KEYS, assemble
+from goldloop.adapters.langfuse.category import CategoryRule, trace_name
+from goldloop.adapters.langfuse.http import SERVER, Api, Params
+from goldloop.adapters.langfuse.listing import pages
+from goldloop.adapters.langfuse.text import clean
+from goldloop.adapters.langfuse.wire import Observation, ScoreRow
+from goldloop.errors import FatalError, RejectedError
+from goldloop.ports import Page, Window
+from goldloop.records import Candidate, Signal, Trace
+
+OLDEST: Final = (4, 16)
+BEFORE: Final = (6, 0)
+_VERSION: Final = re.compile(r"v?(\d{1,6})\.(\d{1,6})(\D|$)")
+_OBSERVATIONS: Final = "v2/observations"
+_SCORES: Final = "v3/scores"
+_PAGE: Final = 1000
+_SCORE_PAGE: Final = 100
+_PAYLOAD_PAGE: Final = 100
+"""Rows with input and output are as large as the app makes them, so few come at once."""
+_PAYLOAD_FIELDS: Final = "core,basic,time,io,metadata,model,usage,metrics,trace_context"
+
+
+class LangfuseSource:
+    """A `TraceSource` over `v2/observations` and `v3/scores`.
+
+    Args:
+        api: the client.
+        category: the rule for a candidate's stratum, see `CategoryRule`.
+        environments: only traces of these; all where empty.
+        rootless: also look for traces that show no root observation, at the price of reading all observations.
+        page_size: rows a page, 1,000 at most.
+
+    Raises:
+        ConfigError: the category rule is unknown.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        category: str = "name",
+        environments: Sequence[str] = (),
+        rootless: bool = True,
+        page_size: int = _PAGE,
+    ) -> None:
+        self._api = api
+        self._category = CategoryRule.parse(category)
+        self._environments = tuple(environments)
+        self._rootless = rootless
+        self._page_size = page_size
+        self._project: str | None = None
+
+    def check(self) -> str:
+        """One attempt, so that a wrong address shows at once.
+
+        Langfuse looks at the secret key alone: a wrong public key beside the right secret goes unnoticed here.
+        """
+        version = _version(self._api.get("health", retry=False), self._api.host)
+        self._project = self._project_id()
+        return version
+
+    def candidates(self, window: Window) -> Iterator[Page[Candidate]]:
+        for roots in (True, False) if self._rootless else (True,):
+            for listing in pages(
+                self._api, _OBSERVATIONS, Observation, self._selection(window, roots=roots), key="traceId"
+            ):
+                yield Page(self._candidates(listing.rows, roots=roots), listing.rejected)
+
+    def signals(self, window: Window) -> Iterator[Page[Signal]]:
+        params = [
+            ("limit", str(_SCORE_PAGE)),
+            ("fields", "details,subject"),
+            ("fromTimestamp", iso(window.start)),
+            ("toTimestamp", iso(window.end)),
+        ]
+        for listing in pages(self._api, _SCORES, ScoreRow, params):
+            rows: list[Signal] = []
+            rejected = list(listing.rejected)
+            for score in listing.rows:
+                signal = _signal(score)
+                if isinstance(signal, str):
+                    rejected.append((score.id, signal))
+                elif signal is not None:
+                    rows.append(signal)
+            yield Page(rows, rejected)
+
+    def trace(self, trace_id: str) -> Trace | None:
+        """Raises: RejectedError where the server has observations of it and none can be read."""
+        params = [
+            ("limit", str(_PAYLOAD_PAGE)),
+            ("traceId", trace_id),
+            ("fields", _PAYLOAD_FIELDS),
+            ("expandMetadata", ",".join(DOCUMENT_KEYS)),
+        ]
+        rows: list[Observation] = []
+        unreadable = 0
+        for listing in pages(self._api, _OBSERVATIONS, Observation, params):
+            rows.extend(listing.rows)
+            unreadable += len(listing.rejected)
+        if rows:
+            return assemble(rows, unreadable=unreadable)
+        if unreadable:
+            raise RejectedError(
+                SERVER,
+                f"No observation of trace {clean(trace_id)} can be read: look at it in Langfuse.",
+                reason="no readable observation",
+            )
+        return None
+
+    def trace_url(self, trace_id: str) -> str:
+        if self._project is None:
+            self._project = self._project_id()
+        return f"{self._api.host}/project/{quote(self._project, safe='')}/traces/{quote(trace_id, safe='')}"
+
+    def _project_id(self) -> str:
+        match self._api.get("projects"):
+            case {"data": [{"id": str(project)}, *_]}:
+                return project
+            case _:
+                raise FatalError(
+                    SERVER, f"The key opens no project at {self._api.host}: create a key in the project's settings."
+                )
+
+    def _selection(self, window: Window, *, roots: bool) -> Params:
+        fields = "core,basic,model,trace_context" + (",metadata" if self._category.needs_metadata else "")
+        return [
+            ("limit", str(self._page_size)),
+            ("isRootObservation", "true" if roots else "false"),
+            ("fields", fields),
+            ("fromStartTime", iso(window.start)),
+            ("toStartTime", iso(window.end)),
+            *(("environment", name) for name in self._environments),
+        ]
+
+    def _candidates(self, observations: Iterable[Observation], *, roots: bool) -> list[Candidate]:
+        """One a trace, by its earliest observation on the page; `roots` of them counted once each."""
+        by_trace: dict[str, dict[str, Observation]] = {}
+        for each in observations:
+            by_trace.setdefault(each.trace_id, {})[each.id] = each
+        return [self._candidate(list(found.values()), roots=roots) for found in by_trace.values()]
+
+    def _candidate(self, observations: Sequence[Observation], *, roots: bool) -> Candidate:
+        first = min(observations, key=lambda each: (each.start_time, each.id))
+        return Candidate(
+            trace_id=first.trace_id,
+            environment=first.environment or "default",
+            name=trace_name(first),
+            category=self._category.of(first),
+            timestamp=first.start_time,
+            user_id=first.user_id,
+            session_id=first.session_id,
+            model=first.model,
+            release=first.release or first.version,
+            tags=tuple(first.tags),
+            roots=len(observations) if roots else 0,
+        )
+
+
+def iso(moment: datetime) -> str:
+    """Such as `2026-11-21T07:06:53.728Z`: milliseconds are all that the server keeps."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _version(health: object, host: str) -> str:
+    found = health.get("version") if isinstance(health, dict) else None
+    parts = _VERSION.match(found) if isinstance(found, str) else None
+    supported = "goldloop works with Langfuse from 4.16 and before 6.0"
+    if parts is None:
+        raise FatalError(SERVER, f"{host} does not say which Langfuse it is: check LANGFUSE_HOST; {supported}.")
+    version = parts.string
+    if (int(parts[1]), int(parts[2])) < OLDEST:
+        raise FatalError(SERVER, f"Langfuse at {host} is {clean(version)}: upgrade it; {supported}.")
+    if (int(parts[1]), int(parts[2])) >= BEFORE:
+        raise FatalError(SERVER, f"Langfuse at {host} is {clean(version)}: upgrade goldloop; {supported}.")
+    return version
+
+
+def _signal(score: ScoreRow) -> Signal | Literal["value: not of its type", "subject: missing"] | None:
+    """None for a score on something else than a trace; a text where the score cannot be read."""
+    if score.subject is None:
+        return "subject: missing"
+    trace_id = score.subject.of_trace
+    if trace_id is None:
+        return None
+    value: float | None = None
+    label: str | None = None
+    match score.data_type, score.value:
+        case "NUMERIC" | "BOOLEAN", bool() | int() | float() as number:
+            value = float(number)
+        case "CATEGORICAL", str(category):
+            label = clean(category)
+        case "TEXT" | "CORRECTION", _:
+            # That someone wrote counts; what was written is payload.
+            value = 1.0
+        case _:
+            return "value: not of its type"
+    return Signal(signal_id=score.id, trace_id=trace_id, name=score.name, value=value, label=label, at=score.timestamp)

@@ -1,0 +1,105 @@
+"""Candidates and signals: what pull brings."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
+
+from goldloop.adapters.store import tables
+from goldloop.adapters.store.engine import Database
+from goldloop.adapters.store.faults import SERVER
+from goldloop.adapters.store.rows import StorePart, found, record_of
+from goldloop.adapters.store.tables import draws, scores
+from goldloop.errors import RejectedError
+from goldloop.ports import FrameRow, Window
+from goldloop.records import Candidate, Signal
+
+
+def _merged(page: Sequence[Candidate]) -> list[Candidate]:
+    """One candidate a trace: that of its earliest root, with the page's roots counted together."""
+    by_trace: dict[str, Candidate] = {}
+    for new in page:
+        known = by_trace.get(new.trace_id)
+        if known is None:
+            by_trace[new.trace_id] = new
+            continue
+        # A candidate that shows no root ranks behind every root, whatever its time.
+        first = min(known, new, key=lambda candidate: (candidate.roots == 0, candidate.timestamp))
+        by_trace[new.trace_id] = first.model_copy(update={"roots": known.roots + new.roots})
+    return list(by_trace.values())
+
+
+def _upsert(database: Database, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    statement = database.insert(tables.candidates)
+    old, new = tables.candidates.c, statement.excluded
+    takes_over = or_(
+        and_(new.roots > 0, old.roots == 0),
+        # An equal time is most likely the same root: its other fields may have been filled in since.
+        and_(new.timestamp <= old.timestamp, or_(new.roots > 0, old.roots == 0)),
+    )
+    changed: dict[str, ColumnElement[Any]] = {
+        name: case((takes_over, new[name]), else_=old[name]) for name in Candidate.model_fields
+    }
+    changed["roots"] = case((new.roots > old.roots, new.roots), else_=old.roots)
+    changed["seen_at"] = new.seen_at
+    connection.execute(statement.on_conflict_do_update(index_elements=["trace_id"], set_=changed), rows)
+
+
+class Candidates(StorePart):
+    def save_candidates(self, candidates: Sequence[Candidate], seen_at: datetime) -> None:
+        """Upsert by trace id; the fields are those of the earliest root.
+
+        `roots` is the most roots that came in one call, a lower bound of how many the trace has: the overlap of a
+        scan brings the same roots again, and they must not count twice.
+        """
+        rows = [{**dict(candidate), "seen_at": seen_at} for candidate in _merged(candidates)]
+        if rows:
+            with self._db.write() as connection:
+                _upsert(self._db, connection, rows)
+
+    def save_signals(self, signals: Sequence[Signal]) -> None:
+        with self._db.write() as connection:
+            own = found(connection, scores, "score_id", [signal.signal_id for signal in signals])
+            rows = [dict(signal) for signal in signals if signal.signal_id not in own]
+            self._db.upsert(connection, tables.signals, rows)
+
+    def candidate_count(self) -> int:
+        with self._db.read() as connection:
+            return connection.execute(select(func.count()).select_from(tables.candidates)).scalar_one()
+
+    def environment(self, trace_id: str) -> str:
+        """`RejectedError` where the trace was never pulled."""
+        query = select(tables.candidates.c.environment).where(tables.candidates.c.trace_id == trace_id)
+        with self._db.read() as connection:
+            environment: str | None = connection.execute(query).scalar()
+        if environment is None:
+            raise RejectedError(
+                SERVER, f"Trace {trace_id} was never pulled: pull the time that it is from.", reason="never pulled"
+            )
+        return environment
+
+    def frame(self, queue: str, window: Window) -> list[FrameRow]:
+        candidates = tables.candidates.c
+        drawn = exists().where(draws.c.queue == queue, draws.c.trace_id == candidates.trace_id)
+        query = (
+            select(
+                candidates.trace_id,
+                candidates.category,
+                func.coalesce(func.nullif(candidates.user_id, ""), candidates.trace_id),
+            )
+            .where(candidates.timestamp >= window.start, candidates.timestamp < window.end, ~drawn)
+            .order_by(candidates.trace_id)
+        )
+        with self._db.read() as connection:
+            return [
+                FrameRow(trace_id=trace_id, stratum=stratum, unit=unit)
+                for trace_id, stratum, unit in connection.execute(query)
+            ]
+
+    def signals(self, trace_id: str) -> list[Signal]:
+        """Oldest first."""
+        signals = tables.signals
+        query = select(signals).where(signals.c.trace_id == trace_id).order_by(signals.c.at, signals.c.signal_id)
+        with self._db.read() as connection:
+            return [record_of(Signal, row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,59 @@
+"""Codebooks, the projects that they own, and watermarks."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from goldloop.adapters.store.rows import StorePart, record_of
+from goldloop.adapters.store.tables import codebooks, projects, watermarks
+from goldloop.codebook.schema import Codebook
+from goldloop.errors import CodebookError
+from goldloop.records import Project
+
+
+class Codebooks(StorePart):
+    def save_codebook(self, codebook: Codebook, at: datetime) -> None:
+        key = (codebooks.c.queue == codebook.name) & (codebooks.c.version == codebook.version)
+        with self._db.write() as connection:
+            known = connection.execute(select(codebooks.c.digest).where(key)).scalar()
+            if known is None:
+                row = {
+                    "queue": codebook.name,
+                    "version": codebook.version,
+                    "digest": codebook.digest(),
+                    "body": codebook.model_dump(mode="json"),
+                    "saved_at": at,
+                }
+                connection.execute(codebooks.insert(), row)
+            elif known != codebook.digest():
+                raise CodebookError(
+                    f"Codebook {codebook.ref} was saved before with other content: give the new content a new version."
+                )
+
+    def codebook(self, queue: str, version: str) -> Codebook:
+        """`CodebookError` where it was never saved."""
+        with self._db.read() as connection:
+            key = (codebooks.c.queue == queue) & (codebooks.c.version == version)
+            body = connection.execute(select(codebooks.c.body).where(key)).scalar()
+        if body is None:
+            raise CodebookError(f"Codebook {queue}@{version} is not in the store: run with its file once.")
+        return Codebook.model_validate(body)
+
+    def save_project(self, project: Project) -> None:
+        with self._db.write() as connection:
+            self._db.upsert(connection, projects, [dict(project)])
+
+    def projects(self, queue: str) -> list[Project]:
+        """Oldest first."""
+        with self._db.read() as connection:
+            query = select(projects).where(projects.c.queue == queue).order_by(projects.c.project_id)
+            return [record_of(Project, row) for row in connection.execute(query).mappings()]
+
+    def watermark(self, stream: str) -> datetime | None:
+        with self._db.read() as connection:
+            return connection.execute(select(watermarks.c.at).where(watermarks.c.stream == stream)).scalar()
+
+    def set_watermark(self, stream: str, at: datetime) -> None:
+        """It may be set back: that is how a range is read again."""
+        with self._db.write() as connection:
+            self._db.upsert(connection, watermarks, [{"stream": stream, "at": at}])

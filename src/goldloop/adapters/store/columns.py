@@ -1,0 +1,40 @@
+"""What the tables' columns hold, the same on SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import JSON, DateTime, Dialect, Text, TypeDecorator
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Aware UTC in and out, to the microsecond. SQLite keeps text without a zone, which sorts as times do."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone is ambiguous: give it one")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class FreeText(TypeDecorator[str]):
+    """Words of people and servers: what no database takes (NUL, halves of surrogate pairs) is left out."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - same on both
+        return None if value is None else value.replace("\0", "").encode(errors="ignore").decode()
+
+
+# Ids compare by code point on both databases: an order that a draw depends on must not change with a locale.
+Key = Text().with_variant(Text(collation="C"), "postgresql")
+Json = JSON(none_as_null=True)

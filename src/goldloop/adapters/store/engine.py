@@ -1,0 +1,154 @@
+"""Opening the database: SQLite or PostgreSQL, one writer at a time on both.
+
+A transaction that writes begins with the right to write: `BEGIN IMMEDIATE` in SQLite, an advisory lock in PostgreSQL.
+So read-modify-write needs no further locks, and two processes cannot deadlock; transactions are short.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, OperationalError
+
+from goldloop.adapters.store.faults import is_busy, translated
+from goldloop.errors import ConfigError
+
+BEGIN = "goldloop_begin"
+WRITER_LOCK = 0x676F6C64  # "gold": the advisory lock's number, the same in every version
+_DRIVERS = {
+    "sqlite": "sqlite+pysqlite",
+    "sqlite+pysqlite": "sqlite+pysqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # The text is left out of the message: it may hold a password.
+        raise ConfigError(
+            "The store's URL cannot be read: write sqlite:///path/to/file.db or postgresql://user:password@host/database."
+        ) from None
+    if parsed.drivername not in _DRIVERS:
+        raise ConfigError(f"The store cannot use {parsed.drivername}: its URL must start with sqlite or postgresql.")
+    parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
+    if parsed.get_backend_name() == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise ConfigError("The store must outlive the process: name a file, as in sqlite:///path/to/file.db.")
+    return parsed
+
+
+def place(url: URL) -> str:
+    """The database as messages name it, without user and password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return f"{url.database or url.username} on {url.host or 'the local socket'}"
+
+
+def _sqlite_engine(url: URL, wait_s: float) -> Engine:
+    if url.database and not url.database.startswith("file:"):
+        try:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"The folder of the store {url.database} cannot be made ({error.strerror}): "
+                "set the store's URL to a place that can be written."
+            ) from error
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": wait_s})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        # Transactions are begun by `begin` below: the driver would begin them deferred, and late.
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
+
+    return engine
+
+
+def _postgres_engine(url: URL, wait_s: float) -> Engine:
+    try:
+        engine = create_engine(
+            url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": max(2, round(wait_s))}
+        )
+    except ImportError:
+        raise ConfigError("PostgreSQL needs its driver: install goldloop with the extra `postgres`.") from None
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _: Any) -> None:
+        connection.execute(f"SET lock_timeout = {round(wait_s * 1000)}")
+        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if BEGIN in connection.get_execution_options():
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+
+    return engine
+
+
+class Database:
+    """One engine, its two kinds of transaction, and the one statement that the dialects spell differently."""
+
+    def __init__(self, url: str, *, wait_s: float) -> None:
+        parsed = _parsed(url)
+        self.place = place(parsed)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self._engine = (_sqlite_engine if self.is_sqlite else _postgres_engine)(parsed, wait_s)
+        self._writing = self._engine.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+        if self.is_sqlite:
+            self._use_write_ahead_log(wait_s)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with translated(self.place), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """The one writer; another one waits up to `wait_s`, then raises `RetryableError`."""
+        with translated(self.place), self._writing.begin() as connection:
+            yield connection
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An insert that knows `on_conflict_do_update`, spelled alike by both."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    def upsert(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+        """Insert the rows or replace what they name, by primary key; all rows have the same columns."""
+        if not rows:
+            return
+        statement = self.insert(table)
+        keys = [column.name for column in table.primary_key]
+        changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _use_write_ahead_log(self, wait_s: float) -> None:
+        """Readers then never wait for the writer. The file remembers it; two openers at once may collide."""
+        give_up = time.monotonic() + wait_s
+        with translated(self.place), self._engine.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            assert raw is not None
+            while True:
+                try:
+                    raw.execute("PRAGMA journal_mode = WAL")
+                except Exception as error:
+                    fault = OperationalError(None, None, error)
+                    if not is_busy(fault) or time.monotonic() > give_up:
+                        raise fault from error
+                    time.sleep(0.05)
+                else:
+                    return

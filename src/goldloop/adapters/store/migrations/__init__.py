@@ -1,0 +1,1 @@
+"""The tables' history: one module a revision in `versions`, written by hand and never changed once released."""

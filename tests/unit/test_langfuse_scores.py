@@ -1,0 +1,199 @@
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from goldloop.errors import FatalError, RetryableError
+from goldloop.records import Score, ScoreType
+from unit.langfuse_answers import Answers, html, ok
+
+AT = datetime(2026, 11, 21, 12, 0, 0, 123_456, tzinfo=UTC)
+
+
+def score(number: int = 1, **given: Any) -> Score:
+    fields = {
+        "score_id": f"s{number}",
+        "trace_id": "t1",
+        "name": "human_verdict",
+        "data_type": ScoreType.NUMERIC,
+        "value": 1.0,
+        "event_at": AT,
+    }
+    return Score.model_validate(fields | given)
+
+
+def batch_of(request: httpx.Request) -> list[dict[str, Any]]:
+    batch: list[dict[str, Any]] = json.loads(request.content)["batch"]
+    return batch
+
+
+def receipts(decide: Callable[[dict[str, Any]], int | None]) -> Callable[[httpx.Request], httpx.Response]:
+    """Answers each event with the status that `decide` gives for its body; None leaves it out."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        decided = [(event["id"], decide(event["body"])) for event in batch_of(request)]
+        successes = [{"id": each, "status": status} for each, status in decided if status == 201]
+        errors = [
+            {"id": each, "status": status, "message": "Invalid request data", "error": "the payload"}
+            for each, status in decided
+            if status not in (201, None)
+        ]
+        return ok({"successes": successes, "errors": errors}, 207)
+
+    return answer
+
+
+all_taken = receipts(lambda _: 201)
+
+
+def test_an_event_is_what_the_batch_endpoint_takes() -> None:
+    answers = Answers(all_taken)
+    answers.connect().scores.send(
+        [score(data_type=ScoreType.BOOLEAN, value=1.0, metadata={"pi": 0.5}, environment="prod")]
+    )
+    (event,) = answers.bodies()[0]["batch"]
+    assert event == {
+        "id": event["id"],
+        "type": "score-create",
+        "timestamp": "2026-11-21T12:00:00.123Z",
+        "body": {
+            "id": "s1",
+            "traceId": "t1",
+            "name": "human_verdict",
+            "value": 1,
+            "dataType": "BOOLEAN",
+            "comment": "",
+            "metadata": {"pi": 0.5},
+            "environment": "prod",
+        },
+    }
+
+
+def test_an_event_has_one_id_for_each_revision() -> None:
+    answers = Answers(all_taken)
+    sink = answers.connect().scores
+    second = timedelta(seconds=1)
+    for each in (score(), score(value=2.0), score(event_at=AT + second), score(2)):
+        sink.send([each])
+    ids = [batch_of(request)[0]["id"] for request in answers.requests]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+
+
+def test_large_sendings_go_in_batches() -> None:
+    answers = Answers(all_taken)
+    sent = [score(number) for number in range(1001)]
+    found = answers.connect().scores.send(sent)
+    assert [each.key for each in found] == [each.score_id for each in sent]
+    assert all(each.accepted for each in found)
+    assert [len(batch_of(request)) for request in answers.requests] == [500, 500, 1]
+
+
+def test_batches_stay_below_the_servers_size() -> None:
+    answers = Answers(all_taken)
+    answers.connect().scores.send([score(number, metadata={"m": "x" * 1_000_000}) for number in range(7)])
+    assert [len(batch_of(request)) for request in answers.requests] == [2, 2, 2, 1]
+    assert max(len(request.content) for request in answers.requests) < 3_000_000
+
+
+@pytest.mark.parametrize("status", [413, 400])
+def test_a_batch_that_is_refused_whole_is_halved(status: int) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        batch = batch_of(request)
+        return ok({}, status) if any(event["body"]["id"] == "s3" for event in batch) else all_taken(request)
+
+    answers = Answers(answer)
+    found = answers.connect().scores.send([score(number) for number in range(8)])
+    assert {each.key: each.reason for each in found if not each.accepted} == {"s3": str(status)}
+    assert [len(batch_of(request)) for request in answers.requests] == [8, 4, 2, 2, 1, 1, 4]
+
+
+def test_refused_events_have_a_reason_without_payload() -> None:
+    answers = Answers(receipts(lambda body: 400 if body["id"] == "s2" else 201))
+    found = answers.connect().scores.send([score(number) for number in (1, 2, 3)])
+    assert [(each.key, each.accepted, each.reason) for each in found] == [
+        ("s1", True, ""),
+        ("s2", False, "400 Invalid request data"),
+        ("s3", True, ""),
+    ]
+
+
+@pytest.mark.parametrize("status", [500, 429, None])
+def test_events_that_the_server_did_not_decide_on_are_sent_again(status: int | None) -> None:
+    answers = Answers(receipts(lambda body: status if body["id"] == "s2" else 201), all_taken)
+    found = answers.connect().scores.send([score(number) for number in (1, 2, 3)])
+    assert all(each.accepted for each in found)
+    assert [[event["body"]["id"] for event in batch_of(request)] for request in answers.requests] == [
+        ["s1", "s2", "s3"],
+        ["s2"],
+    ]
+
+
+def test_events_that_stay_undecided_end_in_an_error() -> None:
+    with pytest.raises(RetryableError, match="only part"):
+        Answers(receipts(lambda _: 500)).connect().scores.send([score()])
+
+
+@pytest.mark.parametrize("body", [{}, [], {"successes": None, "errors": []}])
+def test_an_answer_of_another_form_ends_in_an_error(body: Any) -> None:
+    with pytest.raises(RetryableError, match="unknown form"):
+        Answers(ok(body, 207)).connect().scores.send([score()])
+
+
+def test_a_key_that_may_not_write_stops_all() -> None:
+    with pytest.raises(FatalError, match="LANGFUSE_PUBLIC_KEY"):
+        Answers(receipts(lambda _: 401)).connect().scores.send([score()])
+
+
+@pytest.mark.parametrize(
+    ("data_type", "value", "reason"),
+    [
+        ("TEXT", "x" * 501, "501 characters"),
+        ("TEXT", "\N{GRINNING FACE}" * 251, "502 characters"),
+        ("TEXT", "", "needs a text"),
+        ("TEXT", 1.0, "needs a text"),
+        ("CATEGORICAL", "", "needs a label"),
+        ("CATEGORICAL", 1.0, "needs a label"),
+        ("BOOLEAN", 0.5, "1 or 0"),
+        ("BOOLEAN", "True", "1 or 0"),
+        ("NUMERIC", "1", "finite number"),
+        ("NUMERIC", float("nan"), "finite number"),
+    ],
+)
+def test_what_the_server_would_refuse_or_drop_is_not_sent(data_type: str, value: Any, reason: str) -> None:
+    answers = Answers(all_taken)
+    (found,) = answers.connect().scores.send([score(data_type=ScoreType(data_type), value=value)])
+    assert not found.accepted
+    assert reason in found.reason
+    assert answers.requests == []
+
+
+def test_nothing_to_send_is_no_call() -> None:
+    answers = Answers(html(404))
+    assert answers.connect().scores.send([]) == []
+    assert answers.connect().scores.read([]) == {}
+
+
+def test_reading_asks_for_a_hundred_at_a_time_and_turns_pages() -> None:
+    def row(number: int, **given: Any) -> dict[str, Any]:
+        fields = {"id": f"s{number}", "name": "n", "timestamp": "2026-11-21T12:00:00Z"}
+        return {**fields, "dataType": "NUMERIC", "value": number, **given}
+
+    answers = Answers(
+        ok({"data": [row(1), row(2, dataType="BOOLEAN", value=True)], "meta": {"cursor": "c"}}),
+        ok({"data": [row(3, dataType="CATEGORICAL", value="a"), row(4, dataType="CORRECTION", value="b")], "meta": {}}),
+        ok({"data": [row(5, dataType="TEXT", value="note"), row(6, value=None)], "meta": {}}),
+    )
+    found = answers.connect().scores.read([f"s{number}" for number in range(120)])
+    assert found == {"s1": 1.0, "s2": 1.0, "s3": "a", "s5": "note"}
+    assert [len(request.url.params["id"].split(",")) for request in answers.requests] == [100, 100, 20]
+    assert answers.requests[1].url.params["cursor"] == "c"
+
+
+def test_deleting_what_is_not_there_is_no_error() -> None:
+    answers = Answers(ok({"error": "LangfuseNotFoundError"}, 404))
+    answers.connect().scores.delete("a/b")
+    assert answers.requests[0].url.raw_path == b"/api/public/scores/a%2Fb"
