@@ -77,16 +77,21 @@ class Demo:
         assert goldloop.settings.langfuse_secret_key
         to = send.Destination(where, goldloop.settings.langfuse_public_key, goldloop.settings.langfuse_secret_key)
         send.send_traces(missing, to, shift, self.progress("sending traces"))
-        send.send_signals(missing, goldloop.langfuse.scores, shift)
-        arriving = self.progress("traces readable")
+        signals = send.send_signals(missing, goldloop.langfuse.scores, shift)
+        self._wait("traces readable", lambda: len(self._readable(goldloop) & wanted.keys()), len(wanted))
+        self._wait("signals readable", lambda: len(goldloop.langfuse.scores.read(signals)), len(signals))
+
+    def _wait(self, what: str, there: Callable[[], int], wanted: int) -> None:
+        """Poll until all is there: Langfuse shows what it took only after a lag."""
+        arriving = self.progress(what)
         deadline = time.monotonic() + _READABLE_WITHIN
-        while len(there := self._readable(goldloop) & wanted.keys()) < len(wanted):
+        while (count := there()) < wanted:
+            arriving(count, wanted)
             if time.monotonic() > deadline:
-                self.say(f"{len(wanted) - len(there)} traces are not readable after {_READABLE_WITHIN:.0f} s: going on")
+                self.say(f"{what}: {count} of {wanted} after {_READABLE_WITHIN:.0f} s; going on without the rest")
                 return
-            arriving(len(there), len(wanted))
             time.sleep(_POLL)
-        arriving(len(there), len(wanted))
+        arriving(count, wanted)
 
     def _readable(self, goldloop: Goldloop) -> set[str]:
         now = datetime.now(UTC)

@@ -87,8 +87,8 @@ def send_traces(
         client.shutdown()
 
 
-def send_signals(traces: Sequence[FileTrace], scores: ScoreSink, shift: timedelta) -> int:
-    """What users said and did, as scores with the trace's environment; how many the server took."""
+def send_signals(traces: Sequence[FileTrace], scores: ScoreSink, shift: timedelta) -> list[str]:
+    """What users said and did, as scores with the trace's environment; the ids of those that the server took."""
     signals = [
         Score(
             score_id=ids.key("demo-signal", trace.id, signal.name),
@@ -103,7 +103,7 @@ def send_signals(traces: Sequence[FileTrace], scores: ScoreSink, shift: timedelt
         for trace in traces
         for signal in trace.signals
     ]
-    return sum(receipt.accepted for receipt in scores.send(signals)) if signals else 0
+    return [receipt.key for receipt in scores.send(signals) if receipt.accepted]
 
 
 class _Ids(IdGenerator):

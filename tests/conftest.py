@@ -1,0 +1,66 @@
+"""What tests share: one Label Studio, one Prefect server with its worker, one stand-in of Langfuse a run.
+
+A server starts when the first test asks for it and ends with the run, whatever happens.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from pydantic import SecretStr
+
+from goldloop.devstack.langfuse_server import StandInManner
+from goldloop.devstack.places import Places
+from goldloop.devstack.stack import Part, Stack
+
+
+@dataclass(frozen=True)
+class LabelStudioServer:
+    """A real Label Studio, and the key of its administrator."""
+
+    url: str
+    api_key: SecretStr
+    username: str
+    password: SecretStr
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """A real Prefect server with a process worker on the pool `goldloop`."""
+
+    api_url: str
+    auth_string: SecretStr
+    variables: dict[str, str]
+
+    def environment(self) -> dict[str, str]:
+        """What a client, a flow or a worker finds it by."""
+        return dict(self.variables)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """An empty stack in a folder of its own: the fixtures below start its parts."""
+    places = Places(state=tmp_path_factory.mktemp("stack"))
+    with Stack(places, manner=StandInManner(score_lag_seconds=1.0, observation_lag_seconds=0.5)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def label_studio(stack: Stack) -> LabelStudioServer:
+    stack.start([Part.LABEL_STUDIO])
+    assert stack.label_studio
+    credentials = stack.credentials
+    return LabelStudioServer(
+        url=stack.label_studio.url,
+        api_key=stack.label_studio.token,
+        username=credentials.label_studio_username,
+        password=credentials.label_studio_password,
+    )
+
+
+@pytest.fixture(scope="session")
+def prefect_server(stack: Stack) -> PrefectServer:
+    stack.start([Part.PREFECT])
+    stack.start_worker()
+    assert stack.prefect
+    return PrefectServer(stack.prefect.api_url, stack.prefect.auth, stack.prefect.environment())
