@@ -92,7 +92,7 @@ class ProjectDraft(Record):
     instruction: str
     label_config: str
     annotations_per_task: int
-    model_version: str | None = None
+    model_version: str
 
 
 class TaskDraft(Record):

@@ -161,6 +161,13 @@ class TestImport:
         assert {row.project_id for row in rows.values()} == {project}
         assert all(row.annotations == () and row.updated_at.tzinfo is not None for row in rows.values())
 
+    def test_a_task_after_a_deleted_one_is_known_by_its_trace(self, bench: Bench, project: int) -> None:
+        (first,) = bench.queue.import_tasks(project, [draft("aa")])
+        bench.desk.delete_task(first)
+        (second,) = bench.queue.import_tasks(project, [draft("bb")])  # it may well get the id of the first
+        assert bench.queue.find_tasks(project, ["aa", "bb"]) == {"bb": second}
+        assert [(row.task_id, row.trace_id) for row in changed(bench.queue, project)] == [(second, "bb")]
+
     def test_nothing_to_import_is_no_error(self, bench: Bench, project: int) -> None:
         assert bench.queue.import_tasks(project, []) == []
 

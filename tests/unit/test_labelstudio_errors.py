@@ -162,6 +162,13 @@ def test_an_address_that_is_none(url: str) -> None:
     assert "u:p" not in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["", "secret\n", "sécret"])
+def test_a_key_that_is_none(key: str) -> None:
+    with pytest.raises(ConfigError, match="LABEL_STUDIO_API_KEY") as caught:
+        connect(URL, SecretStr(key))
+    assert "cret" not in str(caught.value)
+
+
 def test_an_address_with_a_path_is_kept() -> None:
     wire = Wire(httpx.Response(200, json={"tasks": [], "total": 0}))
     queue(wire, url="https://labels.test/team/").task_count(1)

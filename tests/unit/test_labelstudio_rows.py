@@ -33,8 +33,7 @@ class Server:
         self.asked.append(request)
         if request.url.path == "/api/users/":
             return httpx.Response(200, json=self._users)
-        # json.dumps, unlike httpx, escapes a lone surrogate: so it can arrive.
-        return httpx.Response(200, content=json.dumps({"tasks": self._rows, "total": len(self._rows)}))
+        return httpx.Response(200, json={"tasks": self._rows, "total": len(self._rows)})
 
     def queue(self) -> LabelStudio:
         return connect("http://labels.test", SecretStr("key"), transport=httpx.MockTransport(self))
@@ -48,7 +47,6 @@ class Server:
         (task(2, annotation(created_at="2026-01-02T03:04:05")), "annotations.0.created_at: value_error"),
         (task(2, annotation(was_cancelled=None)), "annotations.0.was_cancelled: bool_type"),
         (task(2, data=SECRET), "data: dict_type"),
-        (task(2, annotation(result=[{"text": "\ud800"}])), "annotations.0.result.0.text: string_unicode"),
     ],
 )
 def test_a_row_that_can_not_be_read_is_rejected_alone(broken: dict[str, Any], reason: str) -> None:

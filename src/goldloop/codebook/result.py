@@ -14,6 +14,10 @@ from goldloop.errors import RejectedError
 from goldloop.ids import key
 from goldloop.records import Value
 
+MODEL_VERSION = "goldloop"
+"""What every prelabel says it is from. Label Studio shows only those of the project's one model version, so a new judge
+must not have another: which judge it was, the store knows."""
+
 _TYPES = {
     "binary": "choices",
     "choice": "choices",

@@ -3,7 +3,6 @@
 import json
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,16 +16,15 @@ from goldloop import settings
 from goldloop.devstack.board import board
 from goldloop.devstack.counts import Counts
 from goldloop.devstack.demo import Demo, sample_or
+from goldloop.devstack.flows import run_flow
 from goldloop.devstack.interrupts import end_with_parent, orderly_end
-from goldloop.devstack.places import demo_places, python_with, shown
-from goldloop.devstack.prefect_server import flow_environment
+from goldloop.devstack.places import demo_places, shown
 from goldloop.devstack.stack import ALL_PARTS, ExternalServers, Stack
 from goldloop.devstack.tracefile import read
 from goldloop.errors import GoldloopError
 from goldloop.records import Project
 
 QUEUE = "answer-quality"
-FLOW_SECONDS = 900.0
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 out = Console()
@@ -48,11 +46,11 @@ def demo(
     rows = read(file)
     external = ExternalServers.from_settings(settings.load())
     with board(err) as steps, Stack(demo_places(), steps.part, external=external) as stack:
-        made = Demo(stack, rows, steps.step, steps.say)
-        stack.start(ALL_PARTS, ml_backend_variables=stack.environment() | made.variables())
-        stack.start_worker(made.variables())
+        variables = Demo.variables(stack)
+        stack.start(ALL_PARTS, ml_backend_variables=stack.environment() | variables)
+        stack.start_worker(variables)
         stack.deploy()
-        counts, project = made.run(QUEUE, partial(_run_flow, stack))
+        counts, project = Demo(stack, rows, steps.step, steps.say).run(QUEUE, partial(run_flow, stack))
         steps.end()
         _show(stack, counts, project, file)
         if not once:
@@ -60,24 +58,6 @@ def demo(
             with suppress(KeyboardInterrupt):
                 signal.pause()
     out.print(json.dumps(counts.model_dump()), soft_wrap=True, highlight=False, markup=False)
-
-
-def _run_flow(stack: Stack, queue: str, verbs: Sequence[str]) -> None:
-    """Run the deployment `run` with these verbs and wait for its end; an error names the log."""
-    assert stack.prefect
-    stack.supervisor.run(
-        f"Prefect flow {verbs[0]} to {verbs[-1]}",
-        python_with(
-            *("-m", "prefect", "deployment", "run", "run/run", "--watch", "--watch-interval", "1"),
-            *("--param", f"queue={json.dumps(queue)}", "--param", f"verbs={json.dumps(list(verbs))}"),
-        ),
-        environment=flow_environment(stack.prefect, stack.environment()),
-        folder=stack.places.checkout,
-        within_seconds=FLOW_SECONDS,
-        progress=stack.progress,
-        doing="running",
-    )
-    stack.progress(f"Prefect flow {verbs[0]} to {verbs[-1]}", "ready")
 
 
 def _show(stack: Stack, counts: Counts, project: Project, file: Path) -> None:

@@ -40,20 +40,21 @@ class Demo:
     progress: Callable[[str], Progress]
     say: Callable[[str], None]
 
-    def variables(self) -> dict[str, str]:
+    @staticmethod
+    def variables(stack: Stack) -> dict[str, str]:
         """What the demo sets on top of the stack's: its own environment in Langfuse, its category tags, its files."""
         return {
             "GOLDLOOP_PULL__CATEGORY": f"tag:{send.CATEGORY_TAG}",
             "GOLDLOOP_PULL__ENVIRONMENTS": send.ENVIRONMENT,
             "GOLDLOOP_PULL__LOOKBACK_DAYS": "30",
-            "GOLDLOOP_EVALS": str(self.stack.places.state / "evals"),
-            "GOLDLOOP_CODEBOOKS": str(self.stack.places.checkout / "label_configs"),
+            "GOLDLOOP_EVALS": str(stack.places.state / "evals"),
+            "GOLDLOOP_CODEBOOKS": str(stack.places.checkout / "label_configs"),
         }
 
     def run(self, queue: str, run_flow: Callable[[str, Sequence[str]], None]) -> tuple[Counts, Project]:
         """Send, run the flows in, annotate, run the flows out; `run_flow` runs verbs of a queue as a Prefect flow."""
         started = time.monotonic()
-        os.environ.update(self.stack.environment() | self.variables())
+        os.environ.update(self.stack.environment() | self.variables(self.stack))
         with Goldloop(settings.load()) as goldloop:
             self._send(goldloop)
             run_flow(queue, IN)

@@ -11,7 +11,7 @@ from itertools import groupby
 from pydantic import JsonValue
 
 from goldloop.codebook.render import render
-from goldloop.codebook.result import to_result
+from goldloop.codebook.result import MODEL_VERSION, to_result
 from goldloop.codebook.schema import Codebook
 from goldloop.codebook.task import task_data
 from goldloop.errors import RejectedError
@@ -158,6 +158,7 @@ def ensure_project(codebook: Codebook, tasks: TaskQueue, store: Store) -> Projec
         instruction=codebook.purpose,
         label_config=render(codebook),
         annotations_per_task=codebook.queue.annotations_per_trace,
+        model_version=MODEL_VERSION,
     )
     project_id, url = tasks.ensure_project(draft, known.project_id if known else None)
     project = Project(queue=codebook.name, codebook_version=codebook.version, project_id=project_id, url=url)
@@ -172,7 +173,7 @@ def prelabel_of(codebook: Codebook, prediction: Prediction | None) -> dict[str, 
         return None
     judgement = prediction.judgement
     return {
-        "model_version": f"{judgement.judge}-{judgement.judge_version}",
+        "model_version": MODEL_VERSION,
         "score": judgement.probability,
         "result": [*to_result(codebook, judgement.answers)],
     }

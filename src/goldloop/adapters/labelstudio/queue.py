@@ -14,7 +14,7 @@ from goldloop.adapters.labelstudio.http import NO_RETRY, Api, Retries
 from goldloop.adapters.labelstudio.listing import PAGE_SIZE, Filter, Listing
 from goldloop.adapters.labelstudio.rows import INCLUDE, emails, reason, snapshot, trace_id
 from goldloop.adapters.labelstudio.validation import invalid_predictions
-from goldloop.errors import FatalError, RejectedError, RetryableError
+from goldloop.errors import ConfigError, FatalError, RejectedError, RetryableError
 from goldloop.ports import Page, ProjectDraft, TaskDraft
 from goldloop.records import TaskSnapshot
 
@@ -211,8 +211,11 @@ def connect(
         page_size: tasks in one answer.
 
     Raises:
-        ConfigError: the url is no http(s) address, or the key is empty.
+        ConfigError: the url is no http(s) address, or the key no key.
     """
+    key = api_key.get_secret_value()
+    if not key or not key.isascii() or not key.isprintable():
+        raise ConfigError("LABEL_STUDIO_API_KEY is empty or damaged: copy a key from Account & Settings there into it.")
     return LabelStudio(Api(url, api_key, transport=transport, retries=retries), page_size=page_size)
 
 

@@ -14,7 +14,7 @@ from goldloop.ports import EvalDue
 from goldloop.records import Answer, Score, State
 
 # Langfuse keeps the event with the latest time, in milliseconds: an equal one is ignored.
-_TICK = timedelta(0)
+_TICK = timedelta(milliseconds=1)
 _GONE = {"delete_due", "deleted", "remove_due", "removed"}
 
 
@@ -65,7 +65,7 @@ class _Outbox:
         for known in self._rows.values():
             if self._state(known) in _GONE:
                 continue
-            if known["attempts"] == 0:
+            if known["state"] == "due":
                 self._connection.execute(delete(self._table).where(self._id == known[self._id.name]))
                 clear_parked(self._connection, [f"{self._kind}:{known[self._id.name]}"])
             else:

@@ -1,0 +1,63 @@
+# Every target brings what it needs: uv, then the locked environments. Nothing is installed outside this folder but
+# uv's own cache. `make help` lists the targets.
+
+PYTHON ?= python3
+BIN := .venv/bin
+MAKEFLAGS += --no-print-directory
+export UV_PYTHON_DOWNLOADS := never
+
+CODE := $(wildcard src tests flows ml_backend benchmarks tools)
+TYPED := $(wildcard src tests flows benchmarks tools)
+PROJECTS := . $(patsubst %/pyproject.toml,%,$(wildcard environments/*/pyproject.toml ml_backend/pyproject.toml))
+
+given = $(filter-out 0 no false,$(1))
+
+.PHONY: help install environments demo test unit check format lock screenshots clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: .venv/installed ## make the main environment
+
+.venv/installed: uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "goldloop needs Python 3.11 or newer: set PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@uv=$$($(PYTHON) tools/get_uv.py) && "$$uv" sync --frozen --all-extras --python "$$(command -v $(PYTHON))"
+	@touch $@
+
+environments: install ## make the environments of Label Studio and of the ML backend
+	@$(BIN)/python -m goldloop.devstack.environments
+
+demo: environments ## run the whole loop here; ONCE=1 ends after one round, TRACES=FILE takes your own traces
+	@exec $(BIN)/python -m goldloop.devstack demo $(if $(call given,$(ONCE)),--once) \
+		$(if $(TRACES),--traces '$(TRACES)')
+
+test: environments ## run every test, those on real servers too; ARGS go to pytest
+	@exec $(BIN)/pytest $(ARGS)
+
+unit: install ## run the tests that need no server and no browser
+	@exec $(BIN)/pytest -m "not servers and not browser" $(ARGS)
+
+check: install ## format, lint, types, layers, generated files
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy $(TYPED)
+	$(BIN)/lint-imports
+	$(BIN)/goldloop codebook render --check label_configs
+	$(BIN)/python -m goldloop.devstack.sample --check
+
+format: install ## put the code into form
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+lock: ## resolve all dependencies anew; UV_DEFAULT_INDEX=URL locks them to a mirror
+	@uv=$$($(PYTHON) tools/get_uv.py) && for project in $(PROJECTS); do \
+		echo "$$project"; "$$uv" lock --project "$$project" $(ARGS) || exit 1; done
+
+screenshots: environments ## take the pictures of the documentation
+	@exec $(BIN)/python -m goldloop.devstack screenshots
+
+clean: ## remove the environments, the demo's data and the caches
+	rm -rf .goldloop .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

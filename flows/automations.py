@@ -1,0 +1,90 @@
+"""The automations that find dead runs and start them again. `python -m flows.automations` makes or renews them.
+
+Prefect has no such detection by itself: a run whose process and worker died is Running for ever. It takes some 90 s
+here, and a run is started again three times at most (`flows.verbs.MOST_STARTS`).
+"""
+
+from datetime import timedelta
+
+from prefect.automations import AutomationCore
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from rich.console import Console
+
+HEARTBEAT = timedelta(seconds=30)
+"""`PREFECT_FLOWS_HEARTBEAT_FREQUENCY` in prefect.yaml."""
+
+MISSED = 3
+TO_BEGIN = timedelta(minutes=10)  # a container's image may have to be fetched
+LONGEST_RUN = timedelta(days=1)  # one that dies later stays Crashed
+FINAL = ("Completed", "Failed", "Cancelled", "Crashed", "Skipped", "TimedOut")  # states' names, as the events have them
+
+
+def _trigger(posture: Posture, after: str, expect: tuple[str, ...], within: timedelta) -> EventTrigger:
+    """A trigger for each run of goldloop's deployments, and for nobody else's."""
+    return EventTrigger(
+        posture=posture,
+        match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+        match_related=ResourceSpecification(
+            {"prefect.resource.id": "prefect.tag.goldloop", "prefect.resource.role": "tag"}
+        ),
+        for_each={"prefect.resource.id"},
+        after={_event(after)},
+        expect={_event(name) for name in expect},
+        threshold=1,
+        within=within,
+    )
+
+
+def _event(name: str) -> str:
+    return f"prefect.flow-run.{name}"
+
+
+AUTOMATIONS = (
+    AutomationCore(
+        name="goldloop: find dead runs",
+        description="A run without a heartbeat for 90 seconds is Crashed.",
+        trigger=_trigger(Posture.Proactive, "heartbeat", ("heartbeat", *FINAL), MISSED * HEARTBEAT),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="No heartbeat for 90 seconds: its process died.")],
+    ),
+    AutomationCore(
+        name="goldloop: find runs that never began",
+        description="A run that a worker took and did not begin within 10 minutes is Crashed.",
+        trigger=_trigger(Posture.Proactive, "Pending", ("Running", *FINAL), TO_BEGIN),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="It did not begin: its worker died.")],
+    ),
+    AutomationCore(
+        name="goldloop: start dead runs again",
+        description="A run that crashed after it had begun is scheduled again, three times at most.",
+        # Only after Running: one that cannot even begin, for a broken image, say, would come back for ever.
+        trigger=_trigger(Posture.Reactive, "Running", ("Crashed",), LONGEST_RUN),
+        actions=[ChangeFlowRunState(state=StateType.SCHEDULED, message="It died and is started again.")],
+    ),
+)
+
+
+def install(client: SyncPrefectClient) -> list[str]:
+    """Make each automation, or renew the one of its name, which stays off where an operator switched it off."""
+    done = []
+    for wanted in AUTOMATIONS:
+        there = client.read_automations_by_name(wanted.name)
+        if there:
+            renewed = wanted.model_copy(update={"enabled": there[0].enabled})
+            client.update_automation(there[0].id, renewed)
+        else:
+            client.create_automation(wanted)
+        done.append(f"{'renewed' if there else 'made'}: {wanted.name}")
+    return done
+
+
+def main() -> None:
+    with get_client(sync_client=True) as client:
+        for line in install(client):
+            Console().print(line, highlight=False)
+
+
+if __name__ == "__main__":
+    main()

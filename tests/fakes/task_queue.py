@@ -1,0 +1,265 @@
+"""Label Studio in memory. The contract suite holds it to what the real one does."""
+
+import re
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from pydantic import JsonValue
+
+from goldloop.errors import RejectedError, RemoteError, RetryableError
+from goldloop.ports import Page, ProjectDraft, TaskDraft
+from goldloop.records import AnnotationSnapshot, TaskSnapshot
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ANNOTATOR = "ann@example.org"
+
+Result = list[dict[str, JsonValue]]
+
+
+@dataclass
+class _Task:
+    task_id: int
+    project_id: int
+    draft: TaskDraft
+    updated_at: datetime
+    annotations: dict[int, AnnotationSnapshot] = field(default_factory=dict)
+
+
+class FakeTaskQueue:
+    """The port, and beside it what annotators do. Each write takes its time from `at`, or one millisecond on.
+
+    Attributes:
+        failing: raised by every method of the port while it is set.
+        lose_next_answer: the next import makes its tasks and then fails, as when the connection breaks.
+        unreadable: ids of tasks whose rows can't be read.
+    """
+
+    def __init__(self, *, page_size: int = 500, url: str = "http://label-studio.test") -> None:
+        self.failing: RemoteError | None = None
+        self.lose_next_answer = False
+        self.unreadable: set[int] = set()
+        self.projects: dict[int, ProjectDraft] = {}
+        self._tasks: dict[int, _Task] = {}
+        self._page_size = page_size
+        self._url = url
+        self._ids = count(1)
+        self._now = START
+
+    def with_pages(self, size: int) -> "FakeTaskQueue":
+        """The same server, read in pages of this size."""
+        other = copy(self)
+        other._page_size = size
+        return other
+
+    # -- the port
+
+    def check(self) -> str:
+        self._fail()
+        return "1.23.2"
+
+    def ensure_project(self, draft: ProjectDraft, known: int | None) -> tuple[int, str]:
+        self._fail()
+        titled = (project_id for project_id, other in self.projects.items() if other.title == draft.title)
+        found = known if known in self.projects else next(titled, None)
+        if found is None:
+            found = next(self._ids)
+            self.projects[found] = draft
+        return found, f"{self._url}/projects/{found}/data"
+
+    def find_tasks(self, project_id: int, trace_ids: Sequence[str]) -> dict[str, int]:
+        self._fail()
+        wanted = set(trace_ids)
+        found: dict[str, int] = {}
+        for task in self._of(project_id):
+            if task.draft.trace_id in wanted:
+                found.setdefault(task.draft.trace_id, task.task_id)
+        return found
+
+    def invalid_predictions(self, label_config: str, drafts: Sequence[TaskDraft]) -> dict[str, str]:
+        reasons = {draft.trace_id: _problem(label_config, draft.prediction) for draft in drafts}
+        return {trace_id: reason for trace_id, reason in reasons.items() if reason is not None}
+
+    def import_tasks(self, project_id: int, drafts: Sequence[TaskDraft]) -> list[int]:
+        self._fail()
+        self._of(project_id)
+        variables = re.findall(r'"\$(\w+)"', self.projects[project_id].label_config)
+        if any(name not in draft.data for draft in drafts for name in variables):
+            raise RejectedError("Label Studio", "the data of a task does not fit the label config: leave it out")
+        made = []
+        for draft in drafts:
+            # As the real one: the id of a deleted task is given again, where it was the highest.
+            task = _Task(max(self._tasks, default=0) + 1, project_id, draft, self._tick(None))
+            self._tasks[task.task_id] = task
+            made.append(task.task_id)
+        if self.lose_next_answer:
+            self.lose_next_answer = False
+            raise RetryableError("Label Studio", "the connection broke off: look the tasks up")
+        return made
+
+    def changed_tasks(self, project_id: int, since: datetime | None) -> Iterator[Page[TaskSnapshot]]:
+        """By a cursor, as the real one: what changes between two pages comes (again) on a later one."""
+        cursor = (since, 0) if since is not None else (datetime.min.replace(tzinfo=UTC), 0)
+        strictly_after = since
+        while True:
+            self._fail()
+            later = sorted(
+                (
+                    task
+                    for task in self._of(project_id)
+                    if (strictly_after is None or task.updated_at > strictly_after)
+                    and (task.updated_at, task.task_id) > cursor
+                ),
+                key=lambda task: (task.updated_at, task.task_id),
+            )
+            rows = later[: self._page_size]
+            if not rows:
+                return
+            cursor = (rows[-1].updated_at, rows[-1].task_id)
+            yield Page(
+                rows=[_snapshot(task) for task in rows if task.task_id not in self.unreadable],
+                rejected=[(str(task.task_id), "unreadable") for task in rows if task.task_id in self.unreadable],
+            )
+
+    def task_count(self, project_id: int) -> int:
+        self._fail()
+        return len(self._of(project_id))
+
+    def task_ids(self, project_id: int) -> set[int]:
+        self._fail()
+        return {task.task_id for task in self._of(project_id)}
+
+    # -- what annotators do
+
+    def annotate(
+        self,
+        task_id: int,
+        result: Result,
+        *,
+        annotator: str = ANNOTATOR,
+        skipped: bool = False,
+        from_prediction: bool = False,
+        lead_time_s: float | None = None,
+        at: datetime | None = None,
+    ) -> int:
+        """The new annotation's id."""
+        moment = self._tick(at)
+        annotation = AnnotationSnapshot(
+            annotation_id=next(self._ids),
+            annotator=annotator,
+            result=result,
+            skipped=skipped,
+            created_at=moment,
+            updated_at=moment,
+            lead_time_s=lead_time_s,
+            from_prediction=from_prediction
+            or any(str(part.get("origin", "")).startswith("prediction") for part in result),
+        )
+        task = self._tasks[task_id]
+        task.annotations[annotation.annotation_id] = annotation
+        task.updated_at = moment
+        return annotation.annotation_id
+
+    def edit(self, annotation_id: int, result: Result, *, at: datetime | None = None) -> None:
+        self._change(annotation_id, {"result": result}, at)
+
+    def skip(self, annotation_id: int, *, at: datetime | None = None) -> None:
+        self._change(annotation_id, {"skipped": True}, at)
+
+    def unskip(self, annotation_id: int, *, at: datetime | None = None) -> None:
+        self._change(annotation_id, {"skipped": False}, at)
+
+    def delete_annotation(self, annotation_id: int, *, at: datetime | None = None) -> None:
+        task = self._holder(annotation_id)
+        del task.annotations[annotation_id]
+        task.updated_at = self._tick(at)
+
+    def clear(self, project_id: int, *, at: datetime | None = None) -> None:
+        """Delete all annotations of a project at once: its annotated tasks get one and the same time."""
+        moment = self._tick(at)
+        for task in self._of(project_id):
+            if task.annotations:
+                task.annotations.clear()
+                task.updated_at = moment
+
+    def delete_task(self, task_id: int) -> None:
+        del self._tasks[task_id]
+
+    def delete_project(self, project_id: int) -> None:
+        for task in self._of(project_id):
+            del self._tasks[task.task_id]
+        del self.projects[project_id]
+
+    # -- inside
+
+    def _fail(self) -> None:
+        if self.failing is not None:
+            raise self.failing
+
+    def _of(self, project_id: int) -> list[_Task]:
+        if project_id not in self.projects:
+            raise RejectedError("Label Studio", f"there is no project {project_id}: make it anew", reason="not found")
+        return [task for task in self._tasks.values() if task.project_id == project_id]
+
+    def _tick(self, at: datetime | None) -> datetime:
+        self._now = at if at is not None else self._now + timedelta(milliseconds=1)
+        return self._now
+
+    def _holder(self, annotation_id: int) -> _Task:
+        return next(task for task in self._tasks.values() if annotation_id in task.annotations)
+
+    def _change(self, annotation_id: int, update: dict[str, Any], at: datetime | None) -> None:
+        task = self._holder(annotation_id)
+        moment = self._tick(at)
+        before = task.annotations[annotation_id]
+        task.annotations[annotation_id] = before.model_copy(update={**update, "updated_at": moment})
+        task.updated_at = moment
+
+
+def _snapshot(task: _Task) -> TaskSnapshot:
+    output = task.draft.data.get("output")
+    return TaskSnapshot(
+        task_id=task.task_id,
+        project_id=task.project_id,
+        trace_id=task.draft.trace_id,
+        shown_output=output if isinstance(output, str) else "",
+        updated_at=task.updated_at,
+        annotations=tuple(task.annotations.values()),
+        predictions=int(task.draft.prediction is not None),
+    )
+
+
+def _problem(label_config: str, prediction: dict[str, Any] | None) -> str | None:
+    """What codebooks need and no more: choices, texts, targets, and controls that are required and always shown."""
+    if prediction is None:
+        return None
+    top = ET.fromstring(label_config)
+    controls = {tag.attrib["name"]: tag for tag in top.iter() if "toName" in tag.attrib}
+    hidden = {name.get("name") for part in top.iter() if "visibleWhen" in part.attrib for name in part.iter()}
+    results = prediction.get("result")
+    if not prediction.get("model_version") or not isinstance(results, list):
+        return "no model_version or no result"
+    names = [result.get("from_name") for result in results]
+    if len(set(names)) != len(names) or not set(names) <= controls.keys():
+        return "a question is unknown or answered twice"
+    missing = {name for name, tag in controls.items() if tag.get("required") == "true"} - hidden - set(names)
+    if missing:
+        return f"{sorted(missing)} has no answer"
+    bad = [result["from_name"] for result in results if not _fits(controls[result["from_name"]], result)]
+    return f"{bad} has a wrong value" if bad else None
+
+
+def _fits(control: ET.Element, result: dict[str, Any]) -> bool:
+    value = result.get("value", {}).get({"Choices": "choices", "TextArea": "text"}[control.tag])
+    if (result.get("to_name"), result.get("type")) != (control.get("toName"), control.tag.lower()):
+        return False
+    if not result.get("id") or not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        return False
+    if control.tag == "TextArea":
+        return True
+    allowed = {choice.get("alias") or choice.get("value") for choice in control.iter("Choice")}
+    return set(value) <= allowed and bool(value) and (len(value) == 1 or control.get("choice") == "multiple")
