@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 export UV_PYTHON_DOWNLOADS := never
 
 CODE := $(wildcard src tests flows ml_backend benchmarks tools)
-TYPED := $(wildcard src tests flows benchmarks tools)
+TYPED := $(wildcard src tests flows ml_backend benchmarks tools)
 PROJECTS := . $(patsubst %/pyproject.toml,%,$(wildcard environments/*/pyproject.toml ml_backend/pyproject.toml))
 
 given = $(filter-out 0 no false,$(1))
@@ -44,6 +44,7 @@ check: install ## format, lint, types, layers, generated files
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
+	@for project in $(PROJECTS); do $(BIN)/uv lock --check --quiet --project "$$project" || exit 1; done
 	$(BIN)/goldloop codebook render --check label_configs
 	$(BIN)/python -m goldloop.devstack.sample --check
 

@@ -1,7 +1,7 @@
 """The automations that find dead runs and start them again. `python -m flows.automations` makes or renews them.
 
 Prefect has no such detection by itself: a run whose process and worker died is Running for ever. It takes some 90 s
-here, and a run is started again three times at most (`flows.verbs.MOST_STARTS`).
+here. A run that dies is started again with the same id, so that it takes its own lock over, three times at most.
 """
 
 from datetime import timedelta
@@ -20,14 +20,20 @@ HEARTBEAT = timedelta(seconds=30)
 MISSED = 3
 TO_BEGIN = timedelta(minutes=10)  # a container's image may have to be fetched
 LONGEST_RUN = timedelta(days=1)  # one that dies later stays Crashed
+RESTARTS = 3
 FINAL = ("Completed", "Failed", "Cancelled", "Crashed", "Skipped", "TimedOut")  # states' names, as the events have them
 
 
-def _trigger(posture: Posture, after: str, expect: tuple[str, ...], within: timedelta) -> EventTrigger:
-    """A trigger for each run of goldloop's deployments, and for nobody else's."""
+def _trigger(
+    posture: Posture, after: str, expect: tuple[str, ...], within: timedelta, starts: int | None = None
+) -> EventTrigger:
+    """A trigger for each run of goldloop's deployments, and for nobody else's, up to its `starts`th start."""
+    run: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
+    if starts is not None:
+        run["prefect.run-count"] = [str(number) for number in range(1, starts + 1)]
     return EventTrigger(
         posture=posture,
-        match=ResourceSpecification({"prefect.resource.id": "prefect.flow-run.*"}),
+        match=ResourceSpecification(run),
         match_related=ResourceSpecification(
             {"prefect.resource.id": "prefect.tag.goldloop", "prefect.resource.role": "tag"}
         ),
@@ -60,7 +66,7 @@ AUTOMATIONS = (
         name="goldloop: start dead runs again",
         description="A run that crashed after it had begun is scheduled again, three times at most.",
         # Only after Running: one that cannot even begin, for a broken image, say, would come back for ever.
-        trigger=_trigger(Posture.Reactive, "Running", ("Crashed",), LONGEST_RUN),
+        trigger=_trigger(Posture.Reactive, "Running", ("Crashed",), LONGEST_RUN, starts=RESTARTS),
         actions=[ChangeFlowRunState(state=StateType.SCHEDULED, message="It died and is started again.")],
     ),
 )

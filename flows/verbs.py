@@ -28,7 +28,6 @@ from goldloop.records import Record
 RETRY_DELAYS_S = (10.0, 60.0, 300.0)
 JITTER = 0.3
 MOST_WAIT_S = 900.0  # a server that wishes for more gets the next scheduled run
-MOST_STARTS = 4  # a run that died is started again by an automation (automations.py): three times, not for ever
 
 
 def may_succeed_later(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
@@ -66,8 +65,6 @@ def run_verbs(verbs: Sequence[str] | None, queue: str | None, seed: int | None =
     Completed; Failed with one sentence; or, of type Cancelled, Skipped where another run holds the queue.
     """
     keep_to_the_news()
-    if flow_run.run_count > MOST_STARTS:
-        return _failed(f"This run died {MOST_STARTS} times: look at its log and the worker's, then start a new run.")
     wanted = [verb for verb in VERBS if verbs is None or verb in verbs]
     try:
         with Goldloop(settings.load()) as goldloop:

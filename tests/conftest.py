@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 from pydantic import SecretStr
 
+from goldloop.devstack.demo import Demo
 from goldloop.devstack.langfuse_server import StandInManner
 from goldloop.devstack.places import Places
 from goldloop.devstack.stack import Part, Stack
@@ -59,8 +60,10 @@ def label_studio(stack: Stack) -> LabelStudioServer:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(stack: Stack) -> PrefectServer:
-    stack.start([Part.PREFECT])
-    stack.start_worker()
+def prefect_server(stack: Stack, label_studio: LabelStudioServer) -> PrefectServer:
+    """The worker's flows find every server of the stack, and the demo's traces among what others sent."""
+    stack.start([Part.PREFECT, Part.LANGFUSE])
+    stack.start_worker(Demo.variables(stack))
+    stack.deploy()
     assert stack.prefect
     return PrefectServer(stack.prefect.api_url, stack.prefect.auth, stack.prefect.environment())

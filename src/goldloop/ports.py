@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from pydantic import JsonValue
 
+from goldloop.codebook.result import MODEL_VERSION
 from goldloop.codebook.schema import Codebook
 from goldloop.records import (
     Annotation,
@@ -92,7 +93,7 @@ class ProjectDraft(Record):
     instruction: str
     label_config: str
     annotations_per_task: int
-    model_version: str
+    model_version: str = MODEL_VERSION
 
 
 class TaskDraft(Record):

@@ -17,7 +17,7 @@ from goldloop.errors import LockedError
 pytest_plugins = ["contract.store_fixtures"]
 
 MINUTE = timedelta(minutes=1)
-MOMENT = timedelta(seconds=0.9)
+MOMENT = timedelta(seconds=0.6)
 Holder = subprocess.Popen[str]
 Hold = Callable[[str, timedelta], Holder]
 

@@ -20,7 +20,7 @@ def examine(goldloop: Goldloop) -> list[Check]:
     """One check a part, in the order in which a new installation gets them right."""
     return [
         _check("codebooks", lambda: ", ".join(codebook.ref for codebook in goldloop.codebooks.values())),
-        _check("store", lambda: f"{goldloop.store.dialect}, {goldloop.store.candidate_count():,} candidates"),
+        _check("store", lambda: f"{goldloop.settings.store_url.partition(":")[0]}, {goldloop.store.candidate_count():,} candidates"),
         _check("Langfuse", lambda: f"{goldloop.settings.langfuse_host} {goldloop.langfuse.source.check()}"),
         _check("Label Studio", lambda: f"{goldloop.settings.label_studio_url} {goldloop.label_studio.check()}"),
     ]

@@ -55,6 +55,7 @@ def start_ml_backend(
         NAME,
         [
             environment.program("gunicorn"),
+            "--no-control-socket",  # it would be one for all gunicorns of this user
             *("--bind", f"{LOOPBACK}:{port}", "--workers", "1", "--threads", str(THREADS)),
             # Its control socket would lie in the home folder, one for all that run there.
             *("--no-control-socket", "--graceful-timeout", str(STOP_SECONDS), APPLICATION),

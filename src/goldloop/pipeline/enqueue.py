@@ -158,7 +158,6 @@ def ensure_project(codebook: Codebook, tasks: TaskQueue, store: Store) -> Projec
         instruction=codebook.purpose,
         label_config=render(codebook),
         annotations_per_task=codebook.queue.annotations_per_trace,
-        model_version=MODEL_VERSION,
     )
     project_id, url = tasks.ensure_project(draft, known.project_id if known else None)
     project = Project(queue=codebook.name, codebook_version=codebook.version, project_id=project_id, url=url)

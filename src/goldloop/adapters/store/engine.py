@@ -78,9 +78,7 @@ def _sqlite_engine(url: URL, wait_s: float) -> Engine:
 
 def _postgres_engine(url: URL, wait_s: float) -> Engine:
     try:
-        engine = create_engine(
-            url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": max(2, round(wait_s))}
-        )
+        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10})
     except ImportError:
         raise ConfigError("PostgreSQL needs its driver: install goldloop with the extra `postgres`.") from None
 

@@ -65,7 +65,7 @@ class _Outbox:
         for known in self._rows.values():
             if self._state(known) in _GONE:
                 continue
-            if known["state"] == "due":
+            if known["attempts"] == 0:
                 self._connection.execute(delete(self._table).where(self._id == known[self._id.name]))
                 clear_parked(self._connection, [f"{self._kind}:{known[self._id.name]}"])
             else:

@@ -1,0 +1,357 @@
+"""The flows without a server: retry condition, errors as sentences, summaries."""
+
+import logging
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import pytest
+import yaml
+from prefect import State
+from prefect.client.schemas.objects import StateType, TaskRun
+from prefect.exceptions import CancelledRun, FailedRun
+from prefect.logging import disable_run_logger
+from prefect.states import Failed
+
+from flows import artifacts, sync, verbs
+from flows.automations import AUTOMATIONS, HEARTBEAT, MISSED
+from flows.logs import PacedLog, is_news
+from flows.verbs import may_succeed_later, run_verbs, step, unexpected
+from goldloop.bootstrap import VERBS, Run
+from goldloop.codebook.load import load_folder
+from goldloop.codebook.schema import Codebook
+from goldloop.errors import (
+    ConfigError,
+    FatalError,
+    GoldloopError,
+    LockedError,
+    RejectedError,
+    RetryableError,
+)
+from goldloop.pipeline.enqueue import EnqueueSummary
+from goldloop.pipeline.report import Report
+from goldloop.pipeline.resolve import ResolveSummary
+from goldloop.ports import QueueCounts
+from goldloop.records import Project, Record
+from goldloop.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOYMENTS: dict[str, dict[str, Any]] = {
+    deployment["name"]: deployment
+    for deployment in yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+}
+CODEBOOK = next(iter(load_folder(ROOT / "label_configs").values()))
+RESOLVED = ResolveSummary(traces=3, decided=2, failures=1, outbox=5)
+AWAY = RetryableError("Langfuse", "Langfuse answered 503: try again later.")
+PAYLOAD = "the customer's own words"
+
+
+@pytest.fixture(autouse=True)
+def no_run_logger() -> Iterator[None]:
+    with disable_run_logger():
+        yield
+
+
+# -- retries -------------------------------------------------------------------------------------------------------
+
+
+def task_run(tries: int) -> TaskRun:
+    return TaskRun(task_key="step", dynamic_key=str(uuid4()), run_count=tries)
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [
+        (AWAY, True),
+        (RejectedError("Langfuse", "no"), False),
+        (FatalError("Langfuse", "no"), False),
+        (ConfigError("no"), False),
+        (LockedError("no"), False),
+        (GoldloopError("no"), False),
+        (ValueError("no"), False),
+    ],
+)
+def test_only_what_may_succeed_later_is_tried_again(error: Exception, again: bool) -> None:
+    assert may_succeed_later(step, task_run(1), Failed(data=error)) is again
+
+
+def test_it_is_tried_again_as_often_as_there_are_delays() -> None:
+    tries = [may_succeed_later(step, task_run(number), Failed(data=AWAY)) for number in range(1, 6)]
+    assert tries == [True, True, True, False, False]
+
+
+def work_that_raises(error: Exception) -> Callable[[], Record]:
+    def work() -> Record:
+        raise error
+
+    return work
+
+
+def test_a_step_gives_the_summary_or_a_failed_state_with_the_error() -> None:
+    assert step.fn(lambda: RESOLVED) is RESOLVED
+    state = step.fn(work_that_raises(AWAY))
+    assert isinstance(state, State)
+    assert state.is_failed()
+    assert state.message == "Langfuse answered 503: try again later."
+    assert state.data is AWAY
+
+
+def test_a_step_waits_as_long_as_the_server_wishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("flows.verbs.time.sleep", slept.append)
+    for wish in (None, 7.0, 1e6):
+        step.fn(work_that_raises(RetryableError("Langfuse", "Later.", retry_after=wish)))
+    assert slept == [7.0, verbs.MOST_WAIT_S]
+
+
+def test_a_fault_of_our_own_is_told_without_its_text() -> None:
+    state = step.fn(work_that_raises(ValueError(PAYLOAD)))
+    assert isinstance(state, State)
+    assert state.message is not None
+    assert state.message.startswith("An unexpected ValueError was raised in test_flows.py, line ")
+    assert PAYLOAD not in state.message
+    assert PAYLOAD not in repr(state)
+
+
+def test_the_place_of_a_fault_is_where_it_was_raised() -> None:
+    with pytest.raises(AttributeError) as raised:
+        load_folder(typing.cast("Path", None))
+    assert "load.py, line" in unexpected(raised.value)
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------
+
+
+class StubStore:
+    """A store that knows who holds the lock."""
+
+    def __init__(self) -> None:
+        self.holder: str | None = None
+        self.taken: list[tuple[str, timedelta]] = []
+
+    @contextmanager
+    def lock(self, name: str, owner: str, ttl: timedelta) -> Iterator[None]:
+        if self.holder is not None:
+            raise LockedError(f"Another run ({self.holder}) has held {name}: wait for its end.")
+        self.taken.append((name, ttl))
+        self.holder = owner
+        try:
+            yield
+        finally:
+            self.holder = None
+
+    def projects(self, queue: str) -> list[Project]:
+        return [Project(queue=queue, codebook_version="1.0.0", project_id=4, url="http://ls/projects/4/data")]
+
+
+class StubLoop:
+    """What the flows use of `goldloop.bootstrap.Goldloop`."""
+
+    def __init__(self, store: StubStore, errors: dict[str, Exception]) -> None:
+        self.store = store
+        self.errors = errors
+        self.settings = Settings.model_construct(lock_seconds=60)
+        self.ran: list[tuple[str, str | None, str | None]] = []
+        self.seeds: list[int] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def codebook(self, queue: str | None) -> Codebook:
+        if queue not in (None, CODEBOOK.name):
+            raise ConfigError(f"there is no queue {queue!r}: label_configs holds {CODEBOOK.name}")
+        return CODEBOOK
+
+    def run(self, wanted: list[str], queue: str | None, run: Run) -> Iterator[tuple[str, Record]]:
+        for verb in wanted:
+            self.ran.append((verb, queue, self.store.holder))
+            self.seeds.append(run.seed)
+            assert self.store.holder == run.owner
+            if verb in self.errors:
+                raise self.errors[verb]
+            yield verb, RESOLVED
+
+
+class PlainTask:
+    """The step as a plain call, without Prefect's engine."""
+
+    def with_options(self, **_: object) -> Callable[[Callable[[], Record]], Record | State[Any]]:
+        return step.fn
+
+
+@pytest.fixture
+def loop(monkeypatch: pytest.MonkeyPatch) -> StubLoop:
+    made = StubLoop(StubStore(), {})
+    monkeypatch.setattr(verbs, "Goldloop", lambda _settings: made)
+    monkeypatch.setattr(verbs, "step", PlainTask())
+    monkeypatch.setattr(verbs, "show", lambda *_: None)
+    return made
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_is_a_flow_that_runs_it_alone(loop: StubLoop, verb: str) -> None:
+    state = getattr(sync, verb).fn(queue=CODEBOOK.name)
+    assert state.is_completed()
+    assert [ran for ran, _, _ in loop.ran] == [verb]
+
+
+def test_run_does_all_verbs_in_order_under_one_lock(loop: StubLoop) -> None:
+    state = sync.run.fn()
+    assert state.is_completed()
+    assert [verb for verb, _, _ in loop.ran] == list(VERBS)
+    assert {queue for _, queue, _ in loop.ran} == {CODEBOOK.name}
+    assert loop.store.taken == [(f"queue:{CODEBOOK.name}", timedelta(seconds=60))]
+    assert len(set(loop.seeds)) == 1
+
+
+def test_run_does_the_named_verbs_in_the_order_of_a_traces_way(loop: StubLoop) -> None:
+    sync.run.fn(verbs=["publish", "gather"], seed=7)
+    assert [verb for verb, _, _ in loop.ran] == ["gather", "publish"]
+    assert set(loop.seeds) == {7}
+
+
+def test_a_run_that_is_started_again_owns_the_same_lock(loop: StubLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", "3f2a91c0")
+    run_verbs(["report"], None)
+    assert [holder for _, _, holder in loop.ran] == ["3f2a91c0"]
+
+
+def test_the_first_verb_that_fails_ends_the_run_in_one_sentence(loop: StubLoop) -> None:
+    loop.errors["enqueue"] = FatalError("Label Studio", "Label Studio refuses the key: set LABEL_STUDIO_API_KEY.")
+    state = sync.run.fn()
+    assert state.is_failed()
+    assert state.message == "enqueue: Label Studio refuses the key: set LABEL_STUDIO_API_KEY."
+    assert loop.ran[-1][0] == "enqueue"
+
+
+def test_a_held_lock_skips_the_run(loop: StubLoop) -> None:
+    loop.store.holder = "another"
+    state = run_verbs(["pull"], None)
+    assert (state.type, state.name) == (StateType.CANCELLED, "Skipped")
+    assert state.message == f"Another run (another) has held queue:{CODEBOOK.name}: wait for its end."
+    assert not loop.ran
+
+
+def test_an_unknown_queue_and_a_wrong_setting_are_sentences(loop: StubLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = run_verbs(["pull"], "nowhere")
+    assert state.is_failed()
+    assert state.message == f"there is no queue 'nowhere': label_configs holds {CODEBOOK.name}"
+    monkeypatch.setenv("GOLDLOOP_LOCK_SECONDS", "soon")
+    state = run_verbs(["pull"], None)
+    assert state.is_failed()
+    assert state.message is not None
+    assert state.message.startswith("these settings are wrong: GOLDLOOP_LOCK_SECONDS:")
+
+
+def test_a_fault_outside_of_a_verb_is_told_without_its_text(loop: StubLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError(PAYLOAD)
+
+    monkeypatch.setattr(verbs, "show", fail)
+    state = run_verbs(["pull"], None)
+    assert state.is_failed()
+    assert PAYLOAD not in str(state.message)
+    assert loop.store.holder is None
+
+
+# -- what a run leaves ---------------------------------------------------------------------------------------------
+
+
+def a_report() -> Report:
+    counts = QueueCounts(
+        queue="answer-quality",
+        by_state={"queued": 4, "published": 2},
+        by_policy={"uniform": {"queued": 4, "published": 2}},
+        parked_by_reason={},
+        scores_by_state={},
+        eval_rows=1,
+        oldest_open=datetime(2026, 1, 31, tzinfo=UTC),
+        annotations=5,
+        skips=1,
+        predictions=6,
+    )
+    return Report(counts=counts, codebook_version="1.0.0", annotations_wanted=1, oldest_open_hours=2.0, project_urls=[])
+
+
+def test_the_table_has_a_row_for_each_count() -> None:
+    queued = EnqueueSummary(queued=4, with_prelabel=3, already_there=0, parked=0, project_urls=["http://ls/4"])
+    assert artifacts.count_rows({"enqueue": queued, "report": a_report()}) == [
+        {"verb": "enqueue", "count": "queued", "number": 4},
+        {"verb": "enqueue", "count": "with prelabel", "number": 3},
+        {"verb": "enqueue", "count": "already there", "number": 0},
+        {"verb": "enqueue", "count": "parked", "number": 0},
+        {"verb": "report", "count": "queued", "number": 4},
+        {"verb": "report", "count": "published", "number": 2},
+    ]
+
+
+def test_each_run_leaves_table_report_and_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, dict[str, Any]] = {}
+    for kind in ("table", "markdown", "link"):
+        monkeypatch.setattr(artifacts, f"create_{kind}_artifact", lambda key, **rest: made.update({key: rest}))
+    projects = [
+        Project(queue="q", codebook_version="1.0.0", purpose=purpose, project_id=number, url=f"http://ls/{number}")
+        for number, purpose in enumerate(typing.get_args(Project.model_fields["purpose"].annotation)[:2], start=4)
+    ]
+    artifacts.show("q", {"resolve": RESOLVED, "report": a_report()}, projects, "publish: no.")
+    assert list(made) == ["goldloop-counts-q", "goldloop-report-q", "label-studio-q", "label-studio-q-2"]
+    assert made["goldloop-counts-q"]["description"] == "publish: no."
+    assert made["goldloop-report-q"]["markdown"].startswith("## answer-quality 1.0.0")
+    assert made["label-studio-q-2"]["link"] == "http://ls/5"
+
+
+def test_progress_is_logged_every_few_seconds(caplog: pytest.LogCaptureFixture) -> None:
+    times = iter([0.0, 1.0, 5.0, 6.0, 11.0])
+    with caplog.at_level(logging.INFO):
+        progress = PacedLog(logging.getLogger("a run"), "pull", every_s=5, clock=lambda: next(times))
+        for done, total in [(100, None), (200, None), (300, None), (1400, 2000)]:
+            progress(done, total)
+    assert caplog.messages == ["pull: 200", "pull: 1,400 of 2,000"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "logged"), [(FailedRun("no"), False), (CancelledRun("no"), False), (KeyError("k"), True), (None, True)]
+)
+def test_a_returned_state_is_not_logged_again_as_a_traceback(raised: Exception | None, logged: bool) -> None:
+    exc_info = (type(raised), raised, None) if raised else None
+    assert is_news(logging.LogRecord("prefect.flow_runs", logging.ERROR, "", 1, "ended", (), exc_info)) is logged
+
+
+# -- deployments and automations -----------------------------------------------------------------------------------
+
+
+def test_there_is_a_flow_and_a_deployment_for_each_verb_and_for_all() -> None:
+    assert typing.get_args(sync.Verb) == VERBS
+    assert set(DEPLOYMENTS) == {*VERBS, "run"}
+    for name, deployment in DEPLOYMENTS.items():
+        assert deployment["entrypoint"] == f"flows.sync:{name}"
+        assert getattr(sync, name).name == name
+        assert not getattr(sync, name).log_prints
+        assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+        assert deployment["work_pool"]["name"] == "goldloop"
+        assert deployment["tags"] == ["goldloop"]
+
+
+def test_heartbeats_come_as_often_as_the_automation_counts_on() -> None:
+    for deployment in DEPLOYMENTS.values():
+        environment = deployment["work_pool"]["job_variables"]["env"]
+        assert environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] == str(int(HEARTBEAT.total_seconds()))
+    assert MISSED >= 3
+
+
+def test_automations_are_about_goldloops_own_runs() -> None:
+    assert len({automation.name for automation in AUTOMATIONS}) == len(AUTOMATIONS)
+    for automation in AUTOMATIONS:
+        trigger = automation.trigger.model_dump(mode="json")
+        assert trigger["match_related"] == {
+            "prefect.resource.id": "prefect.tag.goldloop",
+            "prefect.resource.role": "tag",
+        }
+        assert trigger["for_each"] == ["prefect.resource.id"]
+        assert trigger["match"]["prefect.resource.id"] == "prefect.flow-run.*"

@@ -1,0 +1,272 @@
+"""The flows on a real Prefect server: deployed, run by a worker, collided, killed and found again.
+
+The runs need no other server: `report` and `resolve` ask the store alone. What makes a run wait is the test's own
+write lock on the run's SQLite file.
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+from uuid import uuid4
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from flows.automations import HEARTBEAT, MISSED, RESTARTS
+from goldloop.adapters.store import open_store
+from goldloop.bootstrap import VERBS
+from goldloop.codebook.load import load_folder
+from goldloop.records import Project
+
+pytestmark = pytest.mark.servers
+
+ROOT = Path(__file__).resolve().parents[2]
+CODEBOOK = next(iter(load_folder(ROOT / "label_configs").values()))
+FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
+FoundT = TypeVar("FoundT")
+
+
+class RunningPrefect(Protocol):
+    """The fixture `prefect_server`: a server, and a process worker on the pool `goldloop`."""
+
+    @property
+    def api_url(self) -> str: ...
+    @property
+    def auth_string(self) -> SecretStr: ...
+    def environment(self) -> dict[str, str]: ...
+
+
+def until(found: Callable[[], FoundT | None], what: str, within_s: float = 60) -> FoundT:
+    """What `found` gives as soon as it gives something."""
+    deadline = time.monotonic() + within_s
+    while (value := found()) is None:
+        assert time.monotonic() < deadline, f"no {what} within {within_s} s"
+        time.sleep(0.2)
+    return value
+
+
+class Deployed:
+    """The deployments on the server, and their runs."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def get(self, path: str) -> Any:
+        return self._client.get(path).raise_for_status().json()
+
+    def post(self, path: str, body: Any) -> Any:
+        answer = self._client.post(path, json=body).raise_for_status()
+        return answer.json() if answer.content else None
+
+    def start(self, verb: str, store: str, *, at: datetime | None = None, **variables: str) -> str:
+        """Ask for a run of `verb` on this store with these variables; its id."""
+        deployment = self.get(f"/deployments/name/{verb}/{verb}")
+        details = {"scheduled_time": at.isoformat()} if at else {}
+        run = self.post(
+            f"/deployments/{deployment['id']}/create_flow_run",
+            {
+                "state": {"type": "SCHEDULED", "state_details": details},
+                "job_variables": {"env": {"GOLDLOOP_STORE_URL": store, **variables}},
+            },
+        )
+        return str(run["id"])
+
+    def set_state(self, run_id: str, state: str) -> None:
+        self.post(f"/flow_runs/{run_id}/set_state", {"state": {"type": state}, "force": True})
+
+    def when(self, run_id: str, states: set[str]) -> dict[str, Any]:
+        """The run once it is in one of these states."""
+
+        def found() -> dict[str, Any] | None:
+            run: dict[str, Any] = self.get(f"/flow_runs/{run_id}")
+            return run if run["state"]["type"] in states else None
+
+        return until(found, f"state {states} of {run_id}")
+
+    def states(self, run_id: str) -> list[str]:
+        return [state["name"] for state in self.get(f"/flow_run_states/?flow_run_id={run_id}")]
+
+    def log(self, run_id: str) -> str:
+        """What the run logged; logs come in some seconds after they were written."""
+        wanted = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"}
+
+        def found() -> str | None:
+            text = "\n".join(line["message"] for line in self.post("/logs/filter", wanted))
+            return text if "Finished in state" in text else None
+
+        return until(found, f"log of {run_id}")
+
+    def artifact(self, key: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.get(f"/artifacts/{key}/latest")
+        return found
+
+
+def run_module(prefect_server: RunningPrefect, *module_and_arguments: str) -> None:
+    environment = os.environ | prefect_server.environment() | {"GOLDLOOP_SCHEDULES_ACTIVE": "false"}
+    command = [sys.executable, "-m", *module_and_arguments]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120)
+
+
+def install_automations(prefect_server: RunningPrefect) -> None:
+    run_module(prefect_server, "flows.automations")
+
+
+@pytest.fixture(scope="module")
+def deployed(prefect_server: RunningPrefect) -> Iterator[Deployed]:
+    """Everything deployed twice, as a second start of the stack does."""
+    for _ in range(2):
+        run_module(prefect_server, "prefect", "--no-prompt", "deploy", "--all")
+        install_automations(prefect_server)
+    user, _, password = prefect_server.auth_string.get_secret_value().partition(":")
+    with httpx.Client(base_url=prefect_server.api_url, auth=(user, password), timeout=30) as client:
+        yield Deployed(client)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> str:
+    """The URL of an empty store that has all its tables."""
+    url = f"sqlite:///{tmp_path / 'goldloop.db'}"
+    open_store(url).close()
+    return url
+
+
+def test_deploying_twice_makes_everything_once(deployed: Deployed) -> None:
+    deployments = deployed.post("/deployments/filter", {})
+    assert sorted(deployment["name"] for deployment in deployments) == sorted([*VERBS, "run"])
+    for deployment in deployments:
+        assert deployment["global_concurrency_limit"]["limit"] == 1
+        assert deployment["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    schedules = [schedule for deployment in deployments for schedule in deployment["schedules"]]
+    assert {schedule["slug"]: schedule["active"] for schedule in schedules} == {
+        "every-15-minutes": False,
+        "nightly": False,
+    }
+    automations = deployed.post("/automations/filter", {})
+    assert sorted(automation["name"] for automation in automations) == [
+        "goldloop: find dead runs",
+        "goldloop: find runs that never began",
+        "goldloop: start dead runs again",
+    ]
+
+
+def test_a_run_leaves_a_report_its_counts_and_a_link(deployed: Deployed, store: str) -> None:
+    project = Project(queue=CODEBOOK.name, codebook_version=CODEBOOK.version, project_id=4, url="http://ls/projects/4")
+    with open_store(store) as opened:
+        opened.save_codebook(CODEBOOK, datetime.now(UTC))
+        opened.save_project(project)
+    run = deployed.when(deployed.start("report", store), FINAL)
+    assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
+    report = deployed.artifact(f"goldloop-report-{CODEBOOK.name}")
+    assert report["type"] == "markdown"
+    assert report["data"].startswith(f"## {CODEBOOK.name} {CODEBOOK.version}")
+    assert deployed.artifact(f"goldloop-counts-{CODEBOOK.name}")["type"] == "table"
+    assert project.url in deployed.artifact(f"label-studio-{CODEBOOK.name}")["data"]
+
+
+def test_a_run_that_finds_the_lock_held_is_skipped(deployed: Deployed, store: str) -> None:
+    with open_store(store) as opened, opened.lock(f"queue:{CODEBOOK.name}", "goldloop run", timedelta(minutes=1)):
+        run = deployed.when(deployed.start("resolve", store), FINAL)
+    assert (run["state"]["type"], run["state"]["name"]) == ("CANCELLED", "Skipped")
+    assert run["state"]["message"].startswith(f"Another run (goldloop run) has held queue:{CODEBOOK.name}")
+
+
+def test_an_error_is_one_sentence_without_a_traceback(deployed: Deployed, store: str) -> None:
+    run_id = deployed.start("pull", store, LANGFUSE_HOST="")
+    run = deployed.when(run_id, FINAL)
+    sentence = "LANGFUSE_HOST is not set: set it in the environment or in a .env file here"
+    assert (run["state"]["type"], run["state"]["message"]) == ("FAILED", f"pull: {sentence}")
+    log = deployed.log(run_id)
+    assert sentence in log
+    assert "Traceback" not in log
+
+
+def processes_of(run_id: str) -> list[int]:
+    """The processes that Prefect started for this run."""
+    marks = (f"PREFECT__FLOW_RUN_ID={run_id}".encode(), f"PREFECT__FLOW_RUN_ID={run_id.replace('-', '')}".encode())
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+        except OSError:  # it has ended, or is somebody else's
+            continue
+        if any(mark in variables for mark in marks):
+            found.append(int(folder.name))
+    return found
+
+
+def a_dead_run(deployed: Deployed, verb: str, store: str, *, starts: int) -> str:
+    """A run that the server takes for Running at its `starts`th start, and that has no process."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)  # the worker leaves it alone
+    run_id = deployed.start(verb, store, at=tomorrow)
+    deployed.set_state(run_id, "PENDING")
+    for _ in range(starts):
+        deployed.set_state(run_id, "RUNNING")
+    return run_id
+
+
+def test_a_second_run_is_cancelled_and_a_killed_one_starts_again(deployed: Deployed, store: str) -> None:
+    exhausted = a_dead_run(deployed, "draw", store, starts=RESTARTS + 1)
+    deployed.set_state(exhausted, "CRASHED")
+    writer = sqlite3.connect(store.removeprefix("sqlite:///"), isolation_level=None)
+    writer.execute("BEGIN IMMEDIATE")
+    try:
+        first = deployed.start("report", store)
+        deployed.when(first, {"RUNNING"})
+        second = deployed.when(deployed.start("report", store), FINAL)
+        assert second["state"]["type"] == "CANCELLED"
+        assert second["run_count"] == 0
+        for process in processes_of(first):
+            os.kill(process, signal.SIGKILL)
+    finally:
+        writer.rollback()
+        writer.close()
+    run = deployed.when(first, {"COMPLETED"})
+    assert run["run_count"] == 2
+    states = deployed.states(first)
+    assert states.index("Running") < states.index("Crashed") < states.index("Completed")
+    # It died before the other, and too often.
+    assert deployed.when(exhausted, {"CRASHED"})["run_count"] == RESTARTS + 1
+
+
+def test_a_run_without_heartbeats_is_found_and_started_again(
+    deployed: Deployed, prefect_server: RunningPrefect, store: str
+) -> None:
+    run_id = a_dead_run(deployed, "resolve", store, starts=1)
+    heartbeat = {
+        "id": str(uuid4()),
+        "event": "prefect.flow-run.heartbeat",
+        "occurred": (datetime.now(UTC) - MISSED * HEARTBEAT).isoformat(),
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{run_id}"},
+        "related": [{"prefect.resource.id": "prefect.tag.goldloop", "prefect.resource.role": "tag"}],
+    }
+    deployed.post("/events", [heartbeat])
+    time.sleep(2)  # the server takes events up in batches
+    install_automations(prefect_server)  # has them evaluated at once, not at the end of the present 90 s
+    run = deployed.when(run_id, {"COMPLETED"})
+    assert run["run_count"] == 2
+    assert "Crashed" in deployed.states(run_id)
+
+
+def test_the_engine_tries_again_only_what_may_succeed_later(prefect_server: RunningPrefect) -> None:
+    ended = subprocess.run(
+        [sys.executable, ROOT / "tests" / "flows" / "flaky.py"],
+        cwd=ROOT,
+        env=os.environ | prefect_server.environment() | {"PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=120,
+        capture_output=True,
+        text=True,
+    )
+    tries = {work: count for work, (count, _) in json.loads(ended.stdout.splitlines()[-1]).items()}
+    assert tries == {"comes_right": 3, "stays_away": 4, "cannot": 1, "is_wrong": 1}
+    assert "Traceback" not in ended.stderr
+    assert "own words" not in ended.stdout + ended.stderr
