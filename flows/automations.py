@@ -72,24 +72,31 @@ AUTOMATIONS = (
 )
 
 
-def install(client: SyncPrefectClient) -> list[str]:
-    """Make each automation, or renew the one of its name, which stays off where an operator switched it off."""
-    done = []
-    for wanted in AUTOMATIONS:
-        there = client.read_automations_by_name(wanted.name)
-        if there:
-            renewed = wanted.model_copy(update={"enabled": there[0].enabled})
-            client.update_automation(there[0].id, renewed)
-        else:
-            client.create_automation(wanted)
-        done.append(f"{'renewed' if there else 'made'}: {wanted.name}")
+def install(client: SyncPrefectClient) -> dict[str, str]:
+    """Make each automation, or renew the one of its name; what was done, by name.
+
+    One that is as wanted is left alone, for with a new trigger Prefect forgets which runs it waits for. One that an
+    operator switched off stays off.
+    """
+    done = {}
+    for automation in AUTOMATIONS:
+        there = client.read_automations_by_name(automation.name)
+        if not there:
+            client.create_automation(automation)
+            done[automation.name] = "made"
+            continue
+        wanted = automation.model_copy(update={"enabled": there[0].enabled})
+        stale = there[0].model_dump(exclude={"id"}) != wanted.model_dump()
+        if stale:
+            client.update_automation(there[0].id, wanted)
+        done[automation.name] = "renewed" if stale else "kept"
     return done
 
 
 def main() -> None:
     with get_client(sync_client=True) as client:
-        for line in install(client):
-            Console().print(line, highlight=False)
+        for name, what in install(client).items():
+            Console().print(f"{what}: {name}", highlight=False)
 
 
 if __name__ == "__main__":

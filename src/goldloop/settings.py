@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from goldloop.errors import ConfigError
+
+_EXAMPLE = "GOLDLOOP_PULL__LAG_SECONDS=30"
 
 
 class PullSettings(BaseModel):
@@ -83,6 +85,13 @@ def load() -> Settings:
     except ValidationError as error:
         wrong = "; ".join(f"{_variable(one['loc'])}: {one['msg']}" for one in error.errors(include_url=False))
         raise ConfigError(f"these settings are wrong: {wrong}") from None
+    except SettingsError:
+        # Its message may quote the value. Only the two groups are read as a whole, as JSON.
+        groups = "GOLDLOOP_PULL and GOLDLOOP_ML_BACKEND"
+        raise ConfigError(f"{groups} are JSON objects: unset them, and set their members, as in {_EXAMPLE}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.__class__.__name__
+        raise ConfigError(f"the file .env cannot be read as UTF-8 text ({why}): mend or remove it") from None
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -4,21 +4,23 @@ Exit codes: 0 done, 1 something failed for good (or `doctor` found a fault), 2 a
 3 a server cannot do it now, try again later, 4 a server refuses until a person acts, 5 another run holds the queue.
 """
 
+# ruff: noqa: PLC0415 - each command imports what it needs: numpy, SQLAlchemy and httpx take a second that --help has not
+
+import os
 import sys
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goldloop import __version__, settings
-from goldloop.bootstrap import VERBS, Goldloop, Run
-from goldloop.cli import doctor as checks
-from goldloop.cli.output import bars, err, out, print_json, print_parked, print_report, print_summary
-from goldloop.codebook.load import load_folder
-from goldloop.codebook.render import render as render_config
+from goldloop import __version__
 from goldloop.errors import ConfigError, GoldloopError
-from goldloop.pipeline.parking import retry
+
+if TYPE_CHECKING:
+    from goldloop.bootstrap import Goldloop
 
 app = typer.Typer(
     name="goldloop",
@@ -42,16 +44,32 @@ def _epilog(example: str) -> str:
     return f"Example: [bold]{example}[/bold]"
 
 
-def _run(verbs: Iterable[str], queue: str | None, as_json: bool, seed: int | None = None) -> None:
-    with Goldloop(settings.load()) as goldloop, bars(quiet=as_json) as progress:
+@contextmanager
+def _opened() -> Iterator["Goldloop"]:
+    from goldloop import settings
+    from goldloop.bootstrap import Goldloop
+
+    with Goldloop(settings.load()) as goldloop:
+        yield goldloop
+
+
+def _run(verbs: Sequence[str] | None, queue: str | None, as_json: bool, seed: int | None = None) -> None:
+    """Run these verbs (None: all), print each summary as its verb ends, and what comes next."""
+    from goldloop.bootstrap import VERBS, Run
+    from goldloop.cli.output import bars, print_json, print_next, print_summary
+
+    made = {}
+    with _opened() as goldloop, bars(quiet=as_json) as progress:
         run = Run(progress=progress) if seed is None else Run(progress=progress, seed=seed)
-        made = {}
-        for verb, summary in goldloop.run(verbs, queue, run):
-            made[verb] = summary.model_dump(mode="json")
+        for verb, summary in goldloop.run(verbs or VERBS, queue, run):
+            made[verb] = summary
             if not as_json:
                 print_summary(verb, summary)
+    dumped = {verb: summary.model_dump(mode="json") for verb, summary in made.items()}
     if as_json:
-        print_json(made[next(iter(made))] if len(made) == 1 else made)
+        print_json(dumped[verbs[0]] if verbs else dumped)
+    elif verbs:
+        print_next(verbs[0], made[verbs[0]])
 
 
 @app.command(epilog=_epilog("goldloop pull"))
@@ -105,27 +123,32 @@ def report_command(queue: Queue = None, as_json: AsJson = False) -> None:
 @app.command(epilog=_epilog("goldloop run --queue answer-quality"))
 def run(queue: Queue = None, seed: Seed = None, as_json: AsJson = False) -> None:
     """Run all verbs in their order: pull draw prelabel enqueue gather resolve publish report."""
-    _run(VERBS, queue, as_json, seed)
+    _run(None, queue, as_json, seed)
 
 
 @app.command(epilog=_epilog("goldloop status --json"))
 def status(as_json: AsJson = False) -> None:
     """Show the report of every queue, from the store alone: no server is asked."""
-    with Goldloop(settings.load()) as goldloop:
-        made = {}
+    from goldloop.cli.output import print_json, print_report
+
+    made = {}
+    with _opened() as goldloop:
         for name in goldloop.codebooks:
-            report = goldloop.peek(name)
-            made[name] = report.model_dump(mode="json")
-            if not as_json:
-                print_report(report)
+            made[name] = goldloop.peek(name)
     if as_json:
-        print_json(made)
+        print_json({name: report.model_dump(mode="json") for name, report in made.items()})
+        return
+    for report in made.values():
+        print_report(report)
 
 
 @app.command(epilog=_epilog("goldloop doctor"))
 def doctor(as_json: AsJson = False) -> None:
     """Reach each server, check versions and rights, and say what to do."""
-    with Goldloop(settings.load()) as goldloop:
+    from goldloop.cli import doctor as checks
+    from goldloop.cli.output import print_json
+
+    with _opened() as goldloop:
         found = checks.examine(goldloop)
     if as_json:
         print_json({check.part: check.model_dump(exclude={"part"}) for check in found})
@@ -138,8 +161,12 @@ def doctor(as_json: AsJson = False) -> None:
 @parked_app.command("list", epilog=_epilog("goldloop parked list --queue answer-quality"))
 def parked_list(queue: Queue = None, as_json: AsJson = False) -> None:
     """Show what is kept aside, and why."""
-    with Goldloop(settings.load()) as goldloop:
+    from goldloop.cli.output import print_json, print_parked
+
+    with _opened() as goldloop:
         rows = goldloop.store.parked(queue)
+        if queue and not rows:
+            goldloop.codebook(queue)  # a name that is misspelled has nothing parked either
     if as_json:
         print_json({"parked": [row.model_dump(mode="json") for row in rows]})
     else:
@@ -154,41 +181,58 @@ def parked_retry(
     as_json: AsJson = False,
 ) -> None:
     """Let the next run try these again."""
-    with Goldloop(settings.load()) as goldloop:
+    from goldloop.cli.output import out, print_json
+    from goldloop.pipeline.parking import retry
+
+    if bool(ids) == everything:
+        raise ConfigError("name what to try again, by ids or by --all: `goldloop parked list` shows the ids")
+    with _opened() as goldloop:
         rows = goldloop.store.parked(queue)
-        wanted = rows if everything else [row for row in rows if row.parked_id.startswith(tuple(ids or ()))]
-        if not everything and not wanted:
-            raise ConfigError("nothing parked has such an id: `goldloop parked list` shows them, `--all` takes all")
-        count = retry(goldloop.store, wanted)
+        for wanted in ids or ():
+            if not wanted or not any(row.parked_id.startswith(wanted) for row in rows):
+                raise ConfigError(f"nothing parked has the id {wanted!r}: `goldloop parked list` shows the ids")
+        count = retry(goldloop.store, [row for row in rows if everything or row.parked_id.startswith(tuple(ids or ()))])
     if as_json:
         print_json({"retried": count})
     else:
-        out.print(f"{count} will be tried again by the next run: goldloop run", highlight=False)
+        out.print(f"{count:,} will be tried again. Next: goldloop run")
 
 
 @codebook_app.command("render", epilog=_epilog("goldloop codebook render label_configs"))
 def codebook_render(
-    folder: Annotated[Path, typer.Argument(help="Where the codebooks are.")] = Path("label_configs"),
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where the codebooks are; GOLDLOOP_CODEBOOKS without it.", show_default=False)
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file is stale.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write each codebook's Label Studio label config beside it (*.xml)."""
-    stale = []
-    for codebook in load_folder(folder).values():
-        path = folder / f"{codebook.name}.xml"
-        text = render_config(codebook)
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(path)
-            if not check:
-                path.write_text(text, encoding="utf-8")
+    from goldloop import settings
+    from goldloop.cli.output import err, out, plain, print_json
+    from goldloop.codebook.load import load_folder
+    from goldloop.codebook.render import render
+
+    where = folder or settings.load().codebooks
+    configs = {where / f"{codebook.name}.xml": render(codebook) for codebook in load_folder(where).values()}
+    stale = [path for path, config in configs.items() if not path.exists() or path.read_text("utf-8") != config]
+    for path in stale if not check else []:
+        try:
+            path.write_text(configs[path], encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be written ({error.strerror}): check the rights on it") from None
+    if as_json:
+        print_json({"label_configs": len(configs), "stale" if check else "written": [str(path) for path in stale]})
+    elif not check or not stale:
+        out.print(f"{len(configs)} label configs, {len(stale)} {'stale' if check else 'written'}")
     if check and stale:
-        err.print(f"stale: {', '.join(map(str, stale))}; run `goldloop codebook render {folder}`", highlight=False)
+        named = ", ".join(map(str, stale))
+        err.print(plain(f"stale: {named}; run `goldloop codebook render {where}`"), soft_wrap=True)
         raise typer.Exit(1)
-    out.print(f"{len(stale)} label configs {'stale' if check else 'written'}", highlight=False)
 
 
 def _version(asked: bool) -> None:
     if asked:
-        out.print(f"goldloop {__version__}", highlight=False)
+        typer.echo(f"goldloop {__version__}")
         raise typer.Exit
 
 
@@ -202,9 +246,28 @@ def _root(
 
 
 def main() -> None:
-    """The entry point: an error of ours is one sentence on stderr and an exit code, never a traceback."""
+    """The entry point: an error is one sentence on stderr and an exit code, never a traceback.
+
+    With `GOLDLOOP_DEBUG=1` a fault of goldloop's own shows where it came from; an exception's text can quote a trace's
+    payload, so that is not the default.
+    """
     try:
         app()
     except GoldloopError as error:
-        err.print(f"[red]goldloop:[/red] {error}", highlight=False, soft_wrap=True)
+        _say(str(error))
         sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("GOLDLOOP_DEBUG", "0") not in ("", "0"):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _say(
+            f"a fault in goldloop itself ({type(error).__name__} in {Path(place.filename).name}, line {place.lineno}): "
+            "report it, with the traceback that GOLDLOOP_DEBUG=1 in the environment shows"
+        )
+        sys.exit(1)
+
+
+def _say(sentence: str) -> None:
+    from goldloop.cli.output import err, plain
+
+    err.print(f"[red]goldloop:[/red] {plain(sentence)}", soft_wrap=True)

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 
-from rich.table import Table
-
 from goldloop.bootstrap import Goldloop
-from goldloop.cli.output import out
+from goldloop.cli.output import out, plain, table
 from goldloop.errors import GoldloopError
 from goldloop.records import Record
 
@@ -20,19 +18,24 @@ def examine(goldloop: Goldloop) -> list[Check]:
     """One check a part, in the order in which a new installation gets them right."""
     return [
         _check("codebooks", lambda: ", ".join(codebook.ref for codebook in goldloop.codebooks.values())),
-        _check("store", lambda: f"{goldloop.settings.store_url.partition(":")[0]}, {goldloop.store.candidate_count():,} candidates"),
-        _check("Langfuse", lambda: f"{goldloop.settings.langfuse_host} {goldloop.langfuse.source.check()}"),
-        _check("Label Studio", lambda: f"{goldloop.settings.label_studio_url} {goldloop.label_studio.check()}"),
+        _check("store", lambda: _store(goldloop)),
+        _check("Langfuse", lambda: f"{goldloop.langfuse.source.check()} at {goldloop.settings.langfuse_host}"),
+        _check("Label Studio", lambda: f"{goldloop.label_studio.check()} at {goldloop.settings.label_studio_url}"),
     ]
 
 
 def show(found: list[Check]) -> None:
-    table = Table(show_header=False)
+    shown = table("", "part", "what it says")
     for check in found:
-        table.add_row("[green]ok[/green]" if check.ok else "[red]fault[/red]", check.part, check.says)
-    out.print(table)
-    if all(check.ok for check in found):
-        out.print("Next: goldloop run", highlight=False)
+        shown.add_row("[green]ok[/green]" if check.ok else "[red]fault[/red]", check.part, plain(check.says))
+    out.print(shown)
+    whole = all(check.ok for check in found)
+    out.print("Next: goldloop run" if whole else "Next: mend each fault, then goldloop doctor again")
+
+
+def _store(goldloop: Goldloop) -> str:
+    dialect = goldloop.settings.store_url.partition(":")[0].partition("+")[0]
+    return f"{dialect}, {goldloop.store.candidate_count():,} candidates"
 
 
 def _check(part: str, ask: Callable[[], str]) -> Check:

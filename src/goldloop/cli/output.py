@@ -1,20 +1,47 @@
-"""How the command line talks: progress and tables for people on stderr and stdout, one JSON object for scripts."""
+"""How the command line talks: progress for people on stderr, their tables or one JSON object for scripts on stdout."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from goldloop.codebook.text import clean
 from goldloop.pipeline.report import Report
 from goldloop.ports import Progress
 from goldloop.records import Parked, Record, State
 
-out = Console()
-err = Console(stderr=True)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
+
+_NEXT = {
+    "pull": "goldloop draw",
+    "draw": "goldloop prelabel",
+    "prelabel": "goldloop enqueue",
+    "enqueue": "annotators judge in Label Studio, then goldloop gather",
+    "gather": "goldloop resolve",
+    "resolve": "goldloop publish",
+    "publish": "goldloop report",
+}
+
+
+def plain(text: str) -> str:
+    """Text that may come from outside, so that the terminal shows it and interprets nothing of it."""
+    return escape(clean(text))
+
+
+def table(*columns: str, title: str | None = None, numbers: tuple[str, ...] = ()) -> Table:
+    """The one look of all tables: `numbers` are the columns that stand on the right."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return made
 
 
 @contextmanager
@@ -30,9 +57,12 @@ def bars(*, quiet: bool) -> Iterator[Callable[[str], Progress]]:
         TextColumn("{task.completed:>7,}"),
         TimeElapsedColumn(),
     )
-    with Bars(*columns, console=err, transient=True) as shown:
+    # Redirected, the summaries that are printed meanwhile go above the bars; into a pipe they must not.
+    with Bars(*columns, console=err, transient=True, redirect_stdout=out.is_terminal) as shown:
 
         def of(verb: str) -> Progress:
+            for done in shown.task_ids:
+                shown.remove_task(done)
             row: TaskID = shown.add_task(verb, total=None)
 
             def report(done: int, total: int | None) -> None:
@@ -44,52 +74,76 @@ def bars(*, quiet: bool) -> Iterator[Callable[[str], Progress]]:
 
 
 def print_json(value: Mapping[str, object]) -> None:
-    """One line, so that a script can take the last one."""
-    out.print(json.dumps(value, default=str), soft_wrap=True, highlight=False, markup=False)
+    """One line of ASCII, so that a script can take the last one."""
+    sys.stdout.write(json.dumps(value, default=str) + "\n")
 
 
 def print_summary(verb: str, summary: Record) -> None:
-    """One line a verb: its name, and every count that it gives."""
+    """A verb's name and what it counted; of the zeros only the first, for the others tell nothing."""
     if isinstance(summary, Report):
         print_report(summary)
         return
-    parts = []
+    parts: list[str] = []
     for name, value in summary:
-        if isinstance(value, bool | int):
-            parts.append(f"{name.replace('_', ' ')} [bold]{value:,}[/bold]")
-    out.print(f"[cyan]{verb:<9}[/cyan] " + "  ".join(parts), soft_wrap=True, highlight=False)
+        words = name.replace("_", " ")
+        if isinstance(value, bool | int) and (value or not parts):
+            parts.append(f"{words} [bold]{value:,}[/bold]")
+        elif isinstance(value, dict) and value:
+            parts.append(f"{words} ({', '.join(f'{plain(key)} {count:,}' for key, count in value.items())})")
+    line = Table.grid(padding=(0, 1))
+    line.add_column(style="cyan", min_width=9)
+    line.add_row(verb, "  ".join(parts))
+    out.print(line)
+
+
+def print_next(verb: str, summary: Record) -> None:
+    """What to do after a verb that was run alone."""
+    for url in getattr(summary, "project_urls", []) if verb == "enqueue" else []:
+        out.print(f"Label Studio: {plain(url)}", soft_wrap=True)
+    if getattr(summary, "parked", 0):
+        out.print("[yellow]parked[/yellow] ones and their reasons: goldloop parked list")
+    if verb in _NEXT:
+        out.print(f"Next: {_NEXT[verb]}")
 
 
 def print_report(made: Report) -> None:
     counts = made.counts
-    table = Table(title=f"{counts.queue} {made.codebook_version}", title_justify="left")
-    table.add_column("policy")
-    for state in State:
-        table.add_column(state.value, justify="right")
+    states = [state.value for state in State]
+    shown = table(
+        "policy", *states, title=f"{plain(counts.queue)} {plain(made.codebook_version)}", numbers=tuple(states)
+    )
     for policy, by_state in sorted(counts.by_policy.items()):
-        table.add_row(policy, *(f"{by_state.get(state.value, 0):,}" for state in State))
-    table.add_section()
-    table.add_row("all", *(f"{counts.by_state.get(state.value, 0):,}" for state in State), style="bold")
-    out.print(table)
-    humans = f"{counts.annotations:,} annotations, {counts.skips:,} skips"
-    out.print(f"{counts.predictions:,} prelabels, {humans}, {counts.eval_rows:,} eval rows", highlight=False)
+        shown.add_row(plain(policy), *(f"{by_state.get(state, 0):,}" for state in states))
+    shown.add_section()
+    shown.add_row("all", *(f"{counts.by_state.get(state, 0):,}" for state in states), style="bold")
+    out.print(shown)
+    numbers = {
+        "prelabel": counts.predictions,
+        "annotation": counts.annotations,
+        "skip": counts.skips,
+        "eval row": counts.eval_rows,
+    }
+    out.print(", ".join(f"{number:,} {what}{'' if number == 1 else 's'}" for what, number in numbers.items()))
     if made.oldest_open_hours is not None:
-        out.print(f"The oldest open trace was drawn {made.oldest_open_hours:.1f} hours ago.", highlight=False)
+        out.print(f"The oldest open trace was drawn {made.oldest_open_hours:.1f} hours ago.")
     for reason, rows in sorted(counts.parked_by_reason.items()):
-        out.print(f"[yellow]parked[/yellow] {rows:,} because {reason}: see `goldloop parked list`", highlight=False)
+        out.print(f"[yellow]parked[/yellow] {rows:,} because {plain(reason)}: see `goldloop parked list`")
     for url in made.project_urls:
-        out.print(f"Label Studio: {url}", soft_wrap=True)
+        out.print(f"Label Studio: {plain(url)}", soft_wrap=True)
+    if not made.project_urls:
+        out.print("Nothing was put before annotators yet. Next: goldloop run")
 
 
 def print_parked(rows: list[Parked]) -> None:
+    """A table of two lines a row where it has to be: the reason in short, and in words."""
     if not rows:
         out.print("Nothing is parked.")
         return
-    table = Table(title="Parked", title_justify="left")
-    for column in ("id", "queue", "verb", "what", "reason", "tries", "since"):
-        table.add_column(column, justify="right" if column == "tries" else "left", overflow="fold")
+    shown = table("id", "verb", "what, and why", "tries", "since (UTC)", title="Parked", numbers=("tries",))
     for row in rows:
-        since = f"{row.parked_at:%Y-%m-%d %H:%M}"
-        table.add_row(row.parked_id[:8], row.queue, row.verb, row.subject, row.reason, str(row.attempts), since)
-    out.print(table)
-    out.print("Mend the cause, then: goldloop parked retry ID (or --all)", highlight=False)
+        why = f"{plain(row.subject)}\n[yellow]{plain(row.reason)}[/yellow]"
+        if row.detail and row.detail != row.reason:
+            why += f": {plain(row.detail)}"
+        shown.add_row(row.parked_id[:8], row.verb, why, str(row.attempts), f"{row.parked_at:%Y-%m-%d %H:%M}")
+    out.print(shown)
+    out.print("Next: mend the cause, then goldloop parked retry ID (or --all)")

@@ -7,27 +7,18 @@ HyperText: the first runs script in Label Studio's page, the second loads images
 from xml.etree import ElementTree as ET
 
 from goldloop.codebook.schema import Codebook, Question
+from goldloop.codebook.style import STYLE
 
 SUBJECT = "output"
 """Name of the tag that holds the answer to judge: every question is about it."""
 
-_STYLE = """
-.gl-columns { display: flex; gap: 20px; align-items: flex-start; }
-.gl-read { flex: 3; min-width: 0; }
-.gl-judge { flex: 2; min-width: 320px; position: sticky; top: 8px; }
-.gl-read *, .gl-machine * { white-space: pre-wrap !important; overflow-wrap: anywhere; }
-.gl-answer { border-left: 4px solid #4c6fff; padding: 2px 0 2px 12px; margin: 10px 0; }
-.gl-machine { border: 1px dashed #9a9aa8; border-radius: 6px; padding: 2px 10px; margin-bottom: 12px; }
-.gl-part { margin-top: 14px; }
-"""
-
-
 def render(codebook: Codebook, *, blind: bool = False) -> str:
     """The label config, as XML text that ends with a newline. A blind one has no place for a suggestion."""
     top = ET.Element("View", className="gl")
-    ET.SubElement(top, "Style").text = _STYLE
+    ET.SubElement(top, "Style").text = STYLE
     columns = _view(top, "gl-columns")
-    _reading(_view(columns, "gl-read"))
+    _talk(_view(columns, "gl-talk gl-read"))
+    _evidence(_view(columns, "gl-evidence gl-read"))
     judging = _view(columns, "gl-judge")
     if not blind:
         machine = _view(judging, "gl-machine")
@@ -44,25 +35,29 @@ def _view(parent: ET.Element, name: str) -> ET.Element:
     return ET.SubElement(parent, "View", className=name)
 
 
-def _reading(parent: ET.Element) -> None:
+def _talk(parent: ET.Element) -> None:
     ET.SubElement(parent, "Header", value="$title", size="4")
     _paragraphs(parent, "conversation")
     answer = _view(parent, "gl-answer")
     ET.SubElement(answer, "Header", value="The answer to judge", size="5")
     ET.SubElement(answer, "Text", name=SUBJECT, value=f"${SUBJECT}")
+
+
+def _evidence(parent: ET.Element) -> None:
     folded = ET.SubElement(parent, "Collapse", accordion="false")
-    for title, name, show in (
+    for title, name, unfolded in (
         ("Retrieved documents", "documents", True),
-        ("Tool calls and steps", "steps", False),
+        ("Tool calls and steps", "steps", True),
         ("User feedback", "feedback", False),
         ("About this trace", "about", False),
         ("System prompt", "system", False),
     ):
-        panel = ET.SubElement(folded, "Panel", value=title, open=str(show).lower())
+        panel = ET.SubElement(folded, "Panel", value=title, open=str(unfolded).lower())
+        inside = _view(panel, f"gl-{name}")
         if name in {"feedback", "about"}:
-            ET.SubElement(panel, "Table", name=name, value=f"${name}")
+            ET.SubElement(inside, "Table", name=name, value=f"${name}")
         else:
-            _paragraphs(panel, name)
+            _paragraphs(inside, name)
 
 
 def _paragraphs(parent: ET.Element, name: str) -> None:
@@ -72,7 +67,7 @@ def _paragraphs(parent: ET.Element, name: str) -> None:
 
 
 def _question(parent: ET.Element, codebook: Codebook, question: Question) -> None:
-    part = _view(parent, "gl-part")
+    part = _view(parent, f"gl-part gl-{question.kind}")
     for other, wanted in (question.only_if or {}).items():
         part.set("visibleWhen", "choice-selected")
         part.set("whenTagName", other)
@@ -85,7 +80,7 @@ def _question(parent: ET.Element, codebook: Codebook, question: Question) -> Non
             name=question.name,
             toName=SUBJECT,
             choice="multiple" if question.kind == "multi-choice" else "single",
-            showInline="true" if question.kind == "binary" else "false",
+            layout="inline",
             required=str(question.required).lower(),
         )
         for label in question.labels:

@@ -67,7 +67,7 @@ def task_data(
         ),
         steps=_passages((f"{step.kind} {step.name}", f"{step.input}\n→ {step.output}") for step in trace.steps),
         about=_about(trace, url),
-        feedback={clean(signal.name): _signal_value(signal) for signal in signals} or {"feedback": NOTHING},
+        feedback={clean(signal.name): _signal_value(signal) for signal in signals},
         prelabel=suggestion(codebook, judgement) if judgement else "",
         trace_id=trace.trace_id,
         queue=draw.queue,
@@ -93,7 +93,7 @@ def suggestion(codebook: Codebook, judgement: Judgement) -> str:
     )
     sure = f", {judgement.probability:.0%} sure" if judgement.probability is not None else ""
     state = "calibrated on human labels" if judgement.calibrated else "uncalibrated: do not lean on the number"
-    return clean(f"{label.text if label else '?'}{sure} ({state}). {judgement.reason}").strip()
+    return clean(f"{label.text if label else '?'}{sure} ({state})\n{judgement.reason}").strip()
 
 
 def shown_messages(trace: Trace) -> list[Message]:
@@ -103,7 +103,7 @@ def shown_messages(trace: Trace) -> list[Message]:
 
 def _passages(pairs: Iterable[tuple[str, str]]) -> list[Passage]:
     passages = [Passage(author=clean(author), text=shorten(clean(text), TEXT_LIMIT) or " ") for author, text in pairs]
-    return passages or [Passage(author=NOTHING, text=" ")]
+    return passages or [Passage(author=NOTHING, text="")]
 
 
 def _about(trace: Trace, url: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from goldloop.codebook.result import MODEL_VERSION, to_result
 from goldloop.codebook.schema import Codebook
 from goldloop.codebook.task import task_data
 from goldloop.errors import RejectedError
-from goldloop.pipeline.parking import park
+from goldloop.pipeline.parking import park, park_deleted_tasks, poll_from_the_beginning
 from goldloop.pipeline.payload import fetch
 from goldloop.ports import Progress, ProjectDraft, Store, TaskDraft, TaskQueue, TraceSource
 from goldloop.records import Draw, Prediction, Project, Record, State, Task
@@ -42,6 +42,9 @@ class _Enqueue:
     def batch(self, codebook: Codebook, project: Project, draws: Sequence[Draw]) -> None:
         begun = self.store.begin_import(codebook.name, [draw.trace_id for draw in draws], self.now)
         found = self.tasks.find_tasks(project.project_id, sorted(begun)) if begun else {}
+        if found:
+            # They may have been annotated, and passed by, before anyone knew that they are ours.
+            poll_from_the_beginning(self.store, project.project_id)
         self._save(codebook, project, list(found.items()))
         self.already_there += len(found)
         drafts = [draft for draw in draws if draw.trace_id not in found and (draft := self._draft(codebook, draw))]
@@ -111,8 +114,17 @@ class _Enqueue:
             for trace_id, task_id in pairs
         ]
         if tasks:
+            self._give_up_taken_ids(tasks)
             self.store.save_tasks(tasks, self.now)
         self.queued += len(tasks)
+
+    def _give_up_taken_ids(self, tasks: Sequence[Task]) -> None:
+        """Label Studio gives the id of a deleted task again: the trace that had it has no task any more."""
+        project_id = tasks[0].project_id
+        known = self.store.task_ids(project_id)
+        before = {task: self.store.task(project_id, task.task_id) for task in tasks if task.task_id in known}
+        taken = [new.task_id for new, old in before.items() if old and old.trace_id != new.trace_id]
+        park_deleted_tasks(self.store, project_id, taken, self.now)
 
     def _park_trace(self, codebook: Codebook, trace_id: str, error: RejectedError) -> None:
         self.parked += 1
@@ -130,7 +142,7 @@ def enqueue(
     by_version = sorted(drawn, key=lambda draw: draw.codebook_version)  # stable: the annotators' order is kept
     for version, group in groupby(by_version, key=lambda draw: draw.codebook_version):
         asked = store.codebook(codebook.name, version)
-        project = ensure_project(asked, tasks, store)
+        project = ensure_project(asked, tasks, store, now)
         urls.append(project.url)
         draws = list(group)
         for start in range(0, len(draws), _BATCH):
@@ -147,7 +159,7 @@ def enqueue(
     )
 
 
-def ensure_project(codebook: Codebook, tasks: TaskQueue, store: Store) -> Project:
+def ensure_project(codebook: Codebook, tasks: TaskQueue, store: Store, now: datetime) -> Project:
     """The review project of this codebook version: the one in the store while it exists, else found or made."""
     known = next(
         (project for project in store.projects(codebook.name) if project.codebook_version == codebook.version), None
@@ -161,6 +173,8 @@ def ensure_project(codebook: Codebook, tasks: TaskQueue, store: Store) -> Projec
     )
     project_id, url = tasks.ensure_project(draft, known.project_id if known else None)
     project = Project(queue=codebook.name, codebook_version=codebook.version, project_id=project_id, url=url)
+    if known and project_id != known.project_id:
+        park_deleted_tasks(store, known.project_id, store.task_ids(known.project_id), now)
     if project != known:
         store.save_project(project)
     return project

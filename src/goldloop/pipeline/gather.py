@@ -1,21 +1,26 @@
 """Label Studio -> annotations in the store: new ones, edits, skips and deletions, by polling.
 
 A task's `updated_at` moves with each of these, so the tasks that changed since the last poll tell everything; only a
-task that was itself deleted is invisible to that, and is found by holding the ids against each other.
+task that was itself deleted is invisible to that, and is found by holding the ids against each other. The id of a
+deleted task may be given to a new one: a task is ours only while it shows the trace that we made it for.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from goldloop import ids
 from goldloop.codebook.result import from_result
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import RejectedError
-from goldloop.pipeline.parking import park
+from goldloop.pipeline.parking import park, park_deleted_tasks, task_stream
 from goldloop.ports import Progress, Store, TaskQueue
 from goldloop.records import Annotation, AnnotationSnapshot, Project, Record, Task, TaskSnapshot
 
 _OVERLAP = timedelta(minutes=2)
 """Re-read below the watermark: transactions do not commit in the order of their `updated_at`."""
+_FOREIGN = "foreign_task"
+_GONE = "not found"
+"""The reason of a `RejectedError` for a project that is not there."""
 
 
 class GatherSummary(Record):
@@ -25,82 +30,137 @@ class GatherSummary(Record):
     parked: int
 
 
+@dataclass
+class _Tally:
+    tasks_changed: int = 0
+    annotations: int = 0
+    deleted: int = 0
+    parked: int = 0
+
+
 def gather(codebook: Codebook, tasks: TaskQueue, store: Store, now: datetime, progress: Progress) -> GatherSummary:
     """Bring the store's annotations of every project of this queue, of whatever version, up to date."""
-    run = _Gather(tasks, store, now)
+    tally = _Tally()
     for project in store.projects(codebook.name):
-        run.project(project, store.codebook(project.queue, project.codebook_version), progress)
-    return GatherSummary(tasks_changed=run.changed, annotations=run.annotations, deleted=run.deleted, parked=run.parked)
+        asked = store.codebook(project.queue, project.codebook_version)
+        _Gather(project, asked, tasks, store, now, tally).poll(progress)
+    return GatherSummary(
+        tasks_changed=tally.tasks_changed, annotations=tally.annotations, deleted=tally.deleted, parked=tally.parked
+    )
 
 
 class _Gather:
-    def __init__(self, tasks: TaskQueue, store: Store, now: datetime) -> None:
-        self.tasks, self.store, self.now = tasks, store, now
-        self.changed = self.annotations = self.deleted = self.parked = 0
+    """The poll of one project; `aside` are the rows that this verb has parked, by subject."""
 
-    def project(self, project: Project, codebook: Codebook, progress: Progress) -> None:
-        stream = f"tasks:{project.project_id}"
-        watermark = self.store.watermark(stream)
-        known_parked = {row.subject: row.parked_id for row in self.store.parked(project.queue)}
-        newest = watermark
-        for page in self.tasks.changed_tasks(project.project_id, watermark - _OVERLAP if watermark else None):
+    def __init__(
+        self, project: Project, codebook: Codebook, tasks: TaskQueue, store: Store, now: datetime, tally: _Tally
+    ) -> None:
+        self.project, self.codebook, self.tasks, self.store = project, codebook, tasks, store
+        self.project_id, self.now, self.tally = project.project_id, now, tally
+        self.aside = {row.subject: row for row in store.parked(project.queue) if row.verb == "gather"}
+        self.known = store.task_ids(project.project_id)
+
+    def poll(self, progress: Progress) -> None:
+        stream = task_stream(self.project_id)
+        watermark = newest = self.store.watermark(stream)
+        if self._is_gone():
+            self._deleted(self.known)
+            return
+        for page in self.tasks.changed_tasks(self.project_id, watermark - _OVERLAP if watermark else None):
             found: list[Annotation] = []
             for snapshot in page.rows:
-                found += self._annotations(project, codebook, snapshot, known_parked)
+                found += self._annotations(snapshot)
                 newest = max(newest, snapshot.updated_at) if newest else snapshot.updated_at
             self.store.save_annotations(found, self.now)
             for task_id, reason in page.rejected:
-                self._park(project, f"task:{project.project_id}/{task_id}", reason, "unreadable", None)
-            self.changed += len(page.rows)
-            progress(self.changed, None)
-        self._deleted_tasks(project)
+                self._park(f"task:{self.project_id}/{task_id}", reason, "unreadable", None)
+            self.tally.tasks_changed += len(page.rows)
+            progress(self.tally.tasks_changed, None)
+        self._missing_tasks()
         if newest and newest != watermark:
             self.store.set_watermark(stream, newest)
 
-    def _annotations(
-        self, project: Project, codebook: Codebook, snapshot: TaskSnapshot, known_parked: dict[str, str]
-    ) -> list[Annotation]:
+    def _is_gone(self) -> bool:
+        try:
+            self.tasks.task_count(self.project_id)
+        except RejectedError as error:
+            if error.reason != _GONE:
+                raise
+            return True
+        return False
+
+    def _annotations(self, snapshot: TaskSnapshot) -> list[Annotation]:
         """What the task's annotations are now; one that the store knows and the task lost comes back as deleted."""
-        task = self.store.task(project.project_id, snapshot.task_id)
-        if task is None:
-            if snapshot.annotations:
-                subject = f"task:{project.project_id}/{snapshot.task_id}"
-                self._park(project, subject, "this task was not made by goldloop", "foreign_task", None)
+        subject = f"task:{self.project_id}/{snapshot.task_id}"
+        task = self.store.task(self.project_id, snapshot.task_id)
+        if task is None or task.trace_id != snapshot.trace_id:
+            if snapshot.task_id in self.known:
+                self._deleted({snapshot.task_id})
+            self._park(subject, "this task was not made by goldloop", _FOREIGN, None)
             return []
+        self._heal(subject)
         known = {
             annotation.key: annotation
             for annotation in self.store.annotations(task.queue, task.trace_id)
-            if annotation.task_id == task.task_id and not annotation.deleted
+            if (annotation.project_id, annotation.task_id) == (task.project_id, task.task_id) and not annotation.deleted
         }
-        read: list[Annotation] = []
-        for one in snapshot.annotations:
-            subject = f"annotation:{project.project_id}/{snapshot.task_id}/{one.annotation_id}"
-            try:
-                annotation = _read(codebook, task, one, snapshot.shown_output)
-            except RejectedError as error:
-                self._park(project, subject, str(error), error.reason, task.trace_id)
-                continue
-            if subject in known_parked:
-                self.store.unpark([known_parked[subject]])
-            self.annotations += annotation != known.get(annotation.key)
-            read.append(annotation)
+        read = self._readable(task, snapshot)
+        self.tally.annotations += sum(annotation != known.get(annotation.key) for annotation in read)
         gone = known.keys() - {annotation.key for annotation in read}
-        self.deleted += len(gone)
+        self.tally.deleted += len(gone)
         return read + [known[key].model_copy(update={"deleted": True}) for key in sorted(gone)]
 
-    def _deleted_tasks(self, project: Project) -> None:
-        known = self.store.task_ids(project.project_id)
-        if self.tasks.task_count(project.project_id) == len(known):
-            return
-        gone = sorted(known - self.tasks.task_ids(project.project_id))
-        for trace_id in self.store.mark_tasks_deleted(project.project_id, gone, self.now):
-            self._park(project, f"trace:{trace_id}", "its task was deleted in Label Studio", "task_deleted", trace_id)
-        self.deleted += len(gone)
+    def _readable(self, task: Task, snapshot: TaskSnapshot) -> list[Annotation]:
+        """The task's annotations; those that are none by the codebook are parked, until they are mended or gone."""
+        prefix = f"annotation:{task.project_id}/{task.task_id}/"
+        read: list[Annotation] = []
+        refused: set[str] = set()
+        for one in snapshot.annotations:
+            try:
+                read.append(_read(self.codebook, task, one, snapshot.shown_output))
+            except RejectedError as error:
+                refused.add(f"{prefix}{one.annotation_id}")
+                self._park(f"{prefix}{one.annotation_id}", str(error), error.reason, task.trace_id)
+        for subject in [parked for parked in self.aside if parked.startswith(prefix) and parked not in refused]:
+            self._heal(subject)
+        return read
 
-    def _park(self, project: Project, subject: str, detail: str, reason: str, trace_id: str | None) -> None:
+    def _missing_tasks(self) -> None:
+        """Tasks that were deleted: ids are compared where the number is not that of the known and the foreign ones."""
+        prefix = f"task:{self.project_id}/"
+        foreign = {
+            int(subject.removeprefix(prefix)): subject
+            for subject, row in self.aside.items()
+            if subject.startswith(prefix) and row.reason == _FOREIGN
+        }
+        if self.tasks.task_count(self.project_id) == len(self.known) + len(foreign):
+            return
+        there = self.tasks.task_ids(self.project_id)
+        self._deleted(self.known - there)
+        for task_id in foreign.keys() - there:
+            self._heal(foreign[task_id])
+
+    def _deleted(self, task_ids: set[int]) -> None:
+        park_deleted_tasks(self.store, self.project_id, task_ids, self.now)
+        self.known = self.known - task_ids
+        self.tally.deleted += len(task_ids)
+        self.tally.parked += len(task_ids)
+
+    def _park(self, subject: str, detail: str, reason: str, trace_id: str | None) -> None:
+        """Once for one reason, however often a poll passes it."""
+        before = self.aside.get(subject)
+        if before is not None and (before.reason, before.detail) == (reason, detail):
+            return
         error = RejectedError("Label Studio", detail, reason=reason)
-        park(self.store, "gather", subject, error, self.now, queue=project.queue, trace_id=trace_id)
-        self.parked += 1
+        self.aside[subject] = park(
+            self.store, "gather", subject, error, self.now, queue=self.project.queue, trace_id=trace_id
+        )
+        self.tally.parked += 1
+
+    def _heal(self, subject: str) -> None:
+        row = self.aside.pop(subject, None)
+        if row is not None:
+            self.store.unpark([row.parked_id])
 
 
 def _read(codebook: Codebook, task: Task, one: AnnotationSnapshot, shown_output: str) -> Annotation:

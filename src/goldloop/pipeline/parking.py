@@ -1,6 +1,6 @@
 """Keeping one record aside, visibly, so that the rest can go on; and trying it again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from goldloop import ids
@@ -16,28 +16,52 @@ _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 def park(
     store: Store, verb: str, subject: str, error: RejectedError, now: datetime, *, queue: str, trace_id: str | None
-) -> None:
+) -> Parked:
     """Park `subject` ("trace:...", "annotation:...", "score:...", "eval-row:...") for the error's reason."""
-    store.park(
-        Parked(
-            parked_id=ids.parked_id(verb, f"{queue}|{subject}"),
-            verb=verb,
-            subject=subject,
-            queue=queue,
-            trace_id=trace_id,
-            reason=error.reason,
-            detail=str(error),
-            parked_at=now,
-        )
+    row = Parked(
+        parked_id=ids.parked_id(verb, f"{queue}|{subject}"),
+        verb=verb,
+        subject=subject,
+        queue=queue,
+        trace_id=trace_id,
+        reason=error.reason,
+        detail=str(error),
+        parked_at=now,
     )
+    store.park(row)
+    return row
+
+
+def park_deleted_tasks(store: Store, project_id: int, task_ids: Collection[int], now: datetime) -> None:
+    """These tasks are gone from Label Studio: their annotations count as deleted, and their traces are parked.
+
+    Tried again, such a trace counts as drawn, and gets a new task.
+    """
+    for task_id in sorted(task_ids):
+        task = store.task(project_id, task_id)
+        if task is not None:
+            error = RejectedError("Label Studio", "its task was deleted in Label Studio", reason="task_deleted")
+            park(store, "gather", f"trace:{task.trace_id}", error, now, queue=task.queue, trace_id=task.trace_id)
+    # Last: a run that is killed before this finds the same tasks missing again.
+    store.mark_tasks_deleted(project_id, sorted(task_ids), now)
+
+
+def task_stream(project_id: int | str) -> str:
+    """The name of the watermark up to which a project's tasks were polled."""
+    return f"tasks:{project_id}"
+
+
+def poll_from_the_beginning(store: Store, project_id: int | str) -> None:
+    """Have the next gather read all tasks of the project, once: also those that it had passed by."""
+    store.set_watermark(task_stream(project_id), _BEGINNING)
 
 
 def retry(store: Store, rows: Sequence[Parked]) -> int:
     """Let the next run try these again. What a poll had passed by is polled for from the beginning, once."""
     for row in rows:
-        if row.verb == "gather":
-            project = row.subject.partition(":")[2].partition("/")[0]
-            store.set_watermark(f"tasks:{project}", _BEGINNING)
+        kind, _, rest = row.subject.partition(":")
+        if row.verb == "gather" and kind in {"task", "annotation"}:
+            poll_from_the_beginning(store, rest.partition("/")[0])
         elif row.verb == "pull":
-            store.set_watermark(row.subject.partition(":")[0], _BEGINNING)
+            store.set_watermark(kind, _BEGINNING)
     return store.unpark([row.parked_id for row in rows])
