@@ -32,7 +32,7 @@ SENT = {
     "datasetName": "golden/set",
     "id": "r1",
     "input": {
-        "messages": [{"role": "user", "content": "Hi\ufffd"}],
+        "messages": [{"role": "user", "content": "Hi\u2400"}],
         "context": [{"title": "A", "text": "a", "score": None}],
     },
     "expectedOutput": "",

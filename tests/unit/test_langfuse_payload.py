@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldloop.adapters.langfuse.payload import as_text, read_documents, read_input, read_output
-from goldloop.adapters.langfuse.text import clean
+from goldloop.codebook.text import clean
 from goldloop.records import Document
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]))
@@ -119,7 +119,7 @@ READ = [("system", "Be brief."), ("user", "Hi")]
         ({"k": "é"}, [("user", '{\n  "k": "é"\n}')]),
         ('{"broken": ', [("user", '{"broken": ')]),
         ('{"n": NaN}', [("user", '{"n": NaN}')]),
-        ("a\x00b\r\nc\ud800", [("user", "a\ufffdb\nc\ufffd")]),
+        ("a\x00b\r\nc\ud800", [("user", "a\u2400b\nc\ufffd")]),
     ],
 )
 def test_inputs(raw: Any, expected: list[tuple[str, str]]) -> None:

@@ -131,7 +131,7 @@ def test_texts_are_safe_to_keep() -> None:
         rootless=False,
     ).candidates(WINDOW)
     (candidate,) = first.rows
-    assert (candidate.name, candidate.user_id, candidate.tags) == ("a\ufffdb\ufffd", "u\ufffd", ("x\ufffd",))
+    assert (candidate.name, candidate.user_id, candidate.tags) == ("a\u2400b\ufffd", "u\u241b", ("x\u2407",))
     assert (candidate.session_id, candidate.model, candidate.release) == (None, None, "v1")
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+_LINE_END = re.compile(r"\r\n?")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _DELETE = 0x7F
@@ -11,9 +12,9 @@ def clean(text: str) -> str:
     r"""The text without what breaks a database, a page or a UTF-8 encoder.
 
     Lone surrogates turn to U+FFFD. Control characters other than newline and tab turn to their visible symbols
-    (Unicode block 2400), so that a reviewer sees that they were there. `\r\n` is one newline.
+    (Unicode block 2400), so that a reviewer sees that they were there. Every line end is one newline.
     """
-    text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+    text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _LINE_END.sub("\n", text))
     return _CONTROLS.sub(_symbol, text)
 
 

@@ -7,12 +7,11 @@ the fields at fault and the places of refused tasks, and nothing else of what th
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
 
+from goldloop.adapters.retries import retry_after
 from goldloop.errors import FatalError, RejectedError, RemoteError, RetryableError
 
 SERVER: Final = "Label Studio"
@@ -52,7 +51,7 @@ def failure(url: str, action: str, status: int, headers: Mapping[str, str], body
         return RetryableError(
             SERVER,
             f"{SERVER} at {url} could not {action} (HTTP {status}): try again later, and look into its log.",
-            retry_after=_retry_after(headers),
+            retry_after=retry_after(headers),
         )
     if httpx.codes.is_redirect(status):
         return FatalError(
@@ -153,18 +152,3 @@ def _parsed(body: Any) -> dict[str, Any]:
 
 def _lines(errors: Any) -> list[str]:
     return [line for line in errors if isinstance(line, str)] if isinstance(errors, list) else []
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from the header, which holds a number or a date (RFC 9110, section 10.2.3)."""
-    text = httpx.Headers(dict(headers)).get("retry-after", "").strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdecimal():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())

@@ -5,18 +5,17 @@ that is repeated makes each task twice.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
-import stamina
 from pydantic import SecretStr
 
 from goldloop.adapters.labelstudio.auth import KeyAuth
 from goldloop.adapters.labelstudio.faults import failure, unreachable, unreadable
-from goldloop.errors import ConfigError, RetryableError
+from goldloop.adapters.retries import Retries
+from goldloop.errors import ConfigError
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio as Sdk
@@ -27,17 +26,6 @@ NO_RETRY: Final["RequestOptions"] = {"max_retries": 0}
 _PLACEHOLDER: Final = "set-by-the-http-client"
 
 ResultT = TypeVar("ResultT")
-
-
-@dataclass(frozen=True)
-class Retries:
-    """When to try a read again; waits in seconds. `retry_after_cap` bounds what the server may ask for."""
-
-    attempts: int = 4
-    wait_initial: float = 0.5
-    wait_max: float = 10.0
-    wait_jitter: float = 1.0
-    retry_after_cap: float = 60.0
 
 
 class Api:
@@ -61,14 +49,7 @@ class Api:
         retries: Retries | None = None,
     ) -> None:
         self.url = checked(url)
-        self._retries = retries or Retries()
-        self._caller = stamina.RetryingCaller(
-            attempts=self._retries.attempts,
-            timeout=None,
-            wait_initial=self._retries.wait_initial,
-            wait_max=self._retries.wait_max,
-            wait_jitter=self._retries.wait_jitter,
-        )
+        self._again = retries or Retries()
         self._client = client(self.url, auth=KeyAuth(self.url, key), transport=transport)
 
     def close(self) -> None:
@@ -80,7 +61,7 @@ class Api:
         Raises:
             RetryableError, RejectedError (MissingError for a 404), FatalError.
         """
-        return self._caller(self._wait, lambda: self.read_once(action, path, params))
+        return self._again(lambda: self.read_once(action, path, params))
 
     def read_once(
         self, action: str, path: str, params: Mapping[str, str | int] | None = None, *, public: bool = False
@@ -99,7 +80,7 @@ class Api:
 
     def sdk_read(self, action: str, call: Callable[["Sdk"], ResultT]) -> ResultT:
         """A read through the SDK, tried again while that may help. Raises: as `read`, and ConfigError."""
-        return self._caller(self._wait, lambda: self.sdk_once(action, call))
+        return self._again(lambda: self.sdk_once(action, call))
 
     def sdk_once(self, action: str, call: Callable[["Sdk"], ResultT]) -> ResultT:
         """One attempt through the SDK: the only way to write."""
@@ -124,11 +105,6 @@ class Api:
 
         # The SDK would put its key into each header; the shared client's auth overwrites that with the real one.
         return LabelStudio(base_url=self.url, api_key=_PLACEHOLDER, httpx_client=self._client, max_retries=0)
-
-    def _wait(self, error: Exception) -> bool | float:
-        if not isinstance(error, RetryableError):
-            return False
-        return True if error.retry_after is None else min(error.retry_after, self._retries.retry_after_cap)
 
 
 def client(url: str, *, auth: httpx.Auth | None = None, transport: httpx.BaseTransport | None = None) -> httpx.Client:

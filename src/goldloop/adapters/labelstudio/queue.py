@@ -10,10 +10,11 @@ import httpx
 from pydantic import SecretStr, ValidationError
 
 from goldloop.adapters.labelstudio.faults import SERVER, MissingError, unreadable
-from goldloop.adapters.labelstudio.http import NO_RETRY, Api, Retries
+from goldloop.adapters.labelstudio.http import NO_RETRY, Api
 from goldloop.adapters.labelstudio.listing import PAGE_SIZE, Filter, Listing
 from goldloop.adapters.labelstudio.rows import INCLUDE, emails, reason, snapshot, trace_id
 from goldloop.adapters.labelstudio.validation import invalid_predictions
+from goldloop.adapters.retries import Retries
 from goldloop.errors import ConfigError, FatalError, RejectedError, RetryableError
 from goldloop.ports import Page, ProjectDraft, TaskDraft
 from goldloop.records import TaskSnapshot

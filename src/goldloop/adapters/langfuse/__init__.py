@@ -9,9 +9,10 @@ import httpx
 from pydantic import SecretStr
 
 from goldloop.adapters.langfuse.datasets import LangfuseDatasets
-from goldloop.adapters.langfuse.http import Api, Retries
+from goldloop.adapters.langfuse.http import Api
 from goldloop.adapters.langfuse.scores import LangfuseScores
 from goldloop.adapters.langfuse.traces import LangfuseSource
+from goldloop.adapters.retries import Retries
 
 __all__ = ["Langfuse", "LangfuseDatasets", "LangfuseScores", "LangfuseSource", "Retries", "connect"]
 

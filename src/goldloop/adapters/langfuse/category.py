@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from goldloop.adapters.langfuse.text import clean
 from goldloop.adapters.langfuse.wire import Observation
+from goldloop.codebook.text import clean
 from goldloop.errors import ConfigError
 
 UNCATEGORISED: Final = "uncategorised"

@@ -6,17 +6,14 @@ So one owner retries them all, here; nothing above this module tries again by it
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import Any, Final, TypeVar
 
 import httpx
-import stamina
 from pydantic import SecretStr
 
 from goldloop.adapters.langfuse.text import clean_json
+from goldloop.adapters.retries import Retries, retry_after
 from goldloop.errors import ConfigError, FatalError, RejectedError, RemoteError, RetryableError
 
 SERVER: Final = "Langfuse"
@@ -41,17 +38,6 @@ class TooLargeError(RejectedError):
     """413: the body is larger than the server takes."""
 
 
-@dataclass(frozen=True)
-class Retries:
-    """When to try again; waits in seconds. `retry_after_cap` bounds what the server may ask for."""
-
-    attempts: int = 4
-    wait_initial: float = 0.5
-    wait_max: float = 10.0
-    wait_jitter: float = 1.0
-    retry_after_cap: float = 60.0
-
-
 class Api:
     """Calls below `{host}/api/public`. Answers are JSON; refusals are errors of goldloop's tree.
 
@@ -73,14 +59,7 @@ class Api:
         retries: Retries | None = None,
     ) -> None:
         self.host = _checked(host)
-        self._retries = retries or Retries()
-        self._caller = stamina.RetryingCaller(
-            attempts=self._retries.attempts,
-            timeout=None,
-            wait_initial=self._retries.wait_initial,
-            wait_max=self._retries.wait_max,
-            wait_jitter=self._retries.wait_jitter,
-        )
+        self._again = retries or Retries()
         self._client = httpx.Client(
             base_url=f"{self.host}/api/public/",
             auth=httpx.BasicAuth(public_key.get_secret_value(), secret_key.get_secret_value()),
@@ -105,7 +84,7 @@ class Api:
 
     def repeat(self, call: Callable[[], ResultT]) -> ResultT:
         """The result of `call`, which is made again after a RetryableError as long as attempts are left."""
-        return self._caller(self._wait, call)
+        return self._again(call)
 
     def once(self, method: str, path: str, params: Params = (), *, body: Any = None) -> Any:
         """One attempt."""
@@ -126,11 +105,6 @@ class Api:
                 SERVER, f"The connection to Langfuse at {self.host} broke off: try again later."
             ) from error
         return self._read(method, path, response)
-
-    def _wait(self, error: Exception) -> bool | float:
-        if not isinstance(error, RetryableError):
-            return False
-        return True if error.retry_after is None else min(error.retry_after, self._retries.retry_after_cap)
 
     def _read(self, method: str, path: str, response: httpx.Response) -> Any:
         failed = self._failure(method, path, response)
@@ -153,7 +127,7 @@ class Api:
             return RetryableError(
                 SERVER,
                 f"Langfuse answered {asked} with {status}: try again later.",
-                retry_after=_retry_after(response),
+                retry_after=retry_after(response.headers),
             )
         if response.is_redirect:
             return FatalError(
@@ -201,21 +175,6 @@ def _route(path: str) -> str:
 
 def _is_html(response: httpx.Response) -> bool:
     return str(response.headers.get("content-type", "")).startswith("text/html")
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds from the header, which holds a number or a date (RFC 9110, section 10.2.3)."""
-    text = response.headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdecimal():
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (aware - datetime.now(UTC)).total_seconds())
 
 
 def _reason(response: httpx.Response) -> str:

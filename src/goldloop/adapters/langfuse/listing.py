@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from goldloop.adapters.langfuse.http import SERVER, Api, Params, unreadable
-from goldloop.adapters.langfuse.text import clean
 from goldloop.adapters.langfuse.wire import Wire, reason
+from goldloop.codebook.text import clean
 from goldloop.errors import RetryableError
 
 RowT = TypeVar("RowT", bound=Wire)

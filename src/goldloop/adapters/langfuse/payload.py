@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from goldloop.adapters.langfuse.text import clean
+from goldloop.codebook.text import clean
 from goldloop.records import Document, Message
 
 _ASKED: Final = ("input", "question", "query", "prompt")

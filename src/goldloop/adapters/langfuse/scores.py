@@ -11,9 +11,9 @@ from urllib.parse import quote
 from goldloop import ids
 from goldloop.adapters.langfuse.http import SERVER, Api, MissingError, encode, unreadable
 from goldloop.adapters.langfuse.listing import pages
-from goldloop.adapters.langfuse.text import clean
 from goldloop.adapters.langfuse.traces import iso
 from goldloop.adapters.langfuse.wire import ScoreRow
+from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError, RetryableError
 from goldloop.records import Receipt, Score, ScoreType
 

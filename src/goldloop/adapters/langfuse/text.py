@@ -1,18 +1,9 @@
-"""Texts from a server, made safe to keep and to show, and texts to a server, made safe to send."""
+"""JSON from a server, made safe to keep and to show, and to a server, made safe to send."""
 
 import math
-import re
 from typing import Any
 
-_LINE_END = re.compile(r"\r\n?")
-# Control characters but for tab and line feed, and halves of surrogate pairs: neither database nor JSON takes them all.
-_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-def clean(text: str) -> str:
-    """The text with plain line feeds and everything unsafe replaced by U+FFFD, so that it stays visible."""
-    return _UNSAFE.sub(_REPLACEMENT, _LINE_END.sub("\n", text))
+from goldloop.codebook.text import clean
 
 
 def clean_json(value: Any) -> Any:

@@ -10,8 +10,8 @@ from goldloop.adapters.langfuse.assemble import DOCUMENT_KEYS, assemble
 from goldloop.adapters.langfuse.category import CategoryRule, trace_name
 from goldloop.adapters.langfuse.http import SERVER, Api, Params
 from goldloop.adapters.langfuse.listing import pages
-from goldloop.adapters.langfuse.text import clean
 from goldloop.adapters.langfuse.wire import Observation, ScoreRow
+from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError
 from goldloop.ports import Page, Window
 from goldloop.records import Candidate, Signal, Trace

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from goldloop.adapters.langfuse.text import clean
+from goldloop.codebook.text import clean
 
 
 def _text(value: Any) -> Any:

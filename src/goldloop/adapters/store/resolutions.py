@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, select, update
+from sqlalchemy import Connection, RowMapping, delete, exists, select, update
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.rows import StorePart, clear_parked, record_of
@@ -81,8 +81,16 @@ class _Outbox:
         clear_parked(self._connection, [f"{self._kind}:{known[self._id.name]}"])
 
 
+def _has_task(connection: Connection, queue: str, trace_id: str) -> bool:
+    tasks = tables.tasks.c
+    live = exists().where(tasks.queue == queue, tasks.trace_id == trace_id, tasks.deleted_at.is_(None))
+    return bool(connection.execute(select(live)).scalar())
+
+
 def _set_state(connection: Connection, queue: str, trace_id: str, state: State, at: datetime, *, changed: bool) -> None:
     draws = tables.draws.c
+    if state == State.QUEUED and not _has_task(connection, queue, trace_id):
+        state = State.DRAWN  # its task was deleted: it waits for a new one
     this = (draws.queue == queue) & (draws.trace_id == trace_id)
     values: dict[str, Any] = {"resolve_due": False}
     current = connection.execute(select(draws.state).where(this)).scalar()

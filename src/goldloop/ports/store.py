@@ -1,194 +1,28 @@
-"""What the pipeline needs from the world. Every adapter, and every hand-written fake, has one of these shapes.
+"""What the pipeline remembers by."""
 
-Adapters translate their vendor's errors: `RetryableError` (later it may work), `RejectedError` (this record never
-will), `FatalError` (nothing will until a person acts). Nothing else of a vendor's leaves an adapter.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol
 
-from pydantic import JsonValue
-
-from goldloop.codebook.result import MODEL_VERSION
 from goldloop.codebook.schema import Codebook
+from goldloop.ports.servers import Window
 from goldloop.records import (
     Annotation,
     Answer,
     Candidate,
     Draw,
     DrawRun,
-    EvalRow,
-    Judgement,
     Parked,
     Prediction,
     Project,
-    Receipt,
     Record,
     Score,
     Signal,
     State,
     Task,
-    TaskSnapshot,
-    Trace,
     Utc,
 )
-
-RowT = TypeVar("RowT")
-
-Clock = Callable[[], datetime]
-Progress = Callable[[int, int | None], None]
-"""Called with how many are done and how many there are (None where nobody knows)."""
-
-
-class Window(Record):
-    """Half open: `start` is in it, `end` is not."""
-
-    start: Utc
-    end: Utc
-
-
-@dataclass(frozen=True)
-class Page(Generic[RowT]):
-    """What one request brought: the rows that could be read, and for each other one its id and the reason."""
-
-    rows: list[RowT]
-    rejected: list[tuple[str, str]]
-
-
-class TraceSource(Protocol):
-    """Langfuse, read. Pages hold 1,000 rows at most and no payload, so memory is bounded by a page."""
-
-    def check(self) -> str:
-        """The server's version; `FatalError` where it is unsupported or the key is wrong."""
-        ...
-
-    def candidates(self, window: Window) -> Iterator[Page[Candidate]]:
-        """Traces by the observations that started in the window: first roots, then those that show no root.
-
-        A trace with several roots comes once a root: the store merges. One that shows no root comes with `roots=0`.
-        """
-        ...
-
-    def signals(self, window: Window) -> Iterator[Page[Signal]]:
-        """Scores on traces with a timestamp in the window, goldloop's own among them: the caller knows their ids."""
-        ...
-
-    def trace(self, trace_id: str) -> Trace | None:
-        """One trace with its payload; None where the server has no observation of it."""
-        ...
-
-    def trace_url(self, trace_id: str) -> str:
-        """Where a person can look at it."""
-        ...
-
-
-class ProjectDraft(Record):
-    """A Label Studio project to be."""
-
-    title: str
-    description: str
-    instruction: str
-    label_config: str
-    annotations_per_task: int
-    model_version: str = MODEL_VERSION
-
-
-class TaskDraft(Record):
-    """A task to be: the data that the screen shows, and the prelabel in Label Studio's own JSON (or None)."""
-
-    trace_id: str
-    data: dict[str, JsonValue]
-    prediction: dict[str, JsonValue] | None = None
-
-
-class TaskQueue(Protocol):
-    """Label Studio. A task's trace is `data.trace_id`."""
-
-    def check(self) -> str:
-        """The server's version; `FatalError` where it is unsupported or the key is wrong."""
-        ...
-
-    def ensure_project(self, draft: ProjectDraft, known: int | None) -> tuple[int, str]:
-        """(id, url) of the project `known` where it still exists, else of one with this title, else of a new one."""
-        ...
-
-    def find_tasks(self, project_id: int, trace_ids: Sequence[str]) -> dict[str, int]:
-        """Task ids, by trace id, of those of the traces that have a task already."""
-        ...
-
-    def invalid_predictions(self, label_config: str, drafts: Sequence[TaskDraft]) -> dict[str, str]:
-        """The reason, by trace id, for each draft whose prediction the label config does not allow."""
-        ...
-
-    def import_tasks(self, project_id: int, drafts: Sequence[TaskDraft]) -> list[int]:
-        """Task ids in the order of the drafts. One attempt: after an error, look up before trying again."""
-        ...
-
-    def changed_tasks(self, project_id: int, since: datetime | None) -> Iterator[Page[TaskSnapshot]]:
-        """Tasks with `updated_at` after `since` (None: all), oldest change first, with all their annotations."""
-        ...
-
-    def task_count(self, project_id: int) -> int:
-        """How many tasks exist: the cheap way to see that some were deleted."""
-        ...
-
-    def task_ids(self, project_id: int) -> set[int]:
-        """Every task that exists."""
-        ...
-
-
-class Judge(Protocol):
-    """Judges one trace by one codebook. It never raises for a trace: it abstains, and says why."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def version(self) -> str:
-        """Changes when the same trace could get another answer."""
-        ...
-
-    def judge(self, codebook: Codebook, trace: Trace) -> Judgement: ...
-
-
-class ScoreSink(Protocol):
-    """Langfuse, written to."""
-
-    def send(self, scores: Sequence[Score]) -> list[Receipt]:
-        """One receipt for each score in their order, whatever happened to the others of the batch."""
-        ...
-
-    def delete(self, score_id: str) -> None:
-        """Deleting what is not there is no error."""
-        ...
-
-    def read(self, score_ids: Sequence[str]) -> dict[str, str | float]:
-        """The values that the server shows by now, by score id; BOOLEAN as 1.0 or 0.0."""
-        ...
-
-
-class EvalSink(Protocol):
-    """Where eval rows go: a file, a Langfuse dataset."""
-
-    @property
-    def name(self) -> str:
-        """For messages."""
-        ...
-
-    def put(self, dataset: str, rows: Sequence[EvalRow]) -> list[Receipt]:
-        """Insert or replace by row id, in order; a row that is there as it is costs no write."""
-        ...
-
-    def remove(self, dataset: str, row_ids: Sequence[str]) -> None:
-        """Removing what is not there is no error."""
-        ...
-
-    def row_ids(self, dataset: str) -> set[str]:
-        """Ids of the rows that count: removed ones do not."""
-        ...
 
 
 class EvalDue(Record):
@@ -304,7 +138,10 @@ class Store(Protocol):
         """The trace's Langfuse environment, which its scores have to carry."""
         ...
 
-    def due_for_resolve(self, queue: str) -> list[str]: ...
+    def due_for_resolve(self, queue: str) -> list[str]:
+        """Traces whose annotations changed, parked ones too: their scores may have to be taken back."""
+        ...
+
     def save_resolution(
         self,
         queue: str,
@@ -326,7 +163,10 @@ class Store(Protocol):
     def answers(self, queue: str, trace_id: str) -> list[Answer]: ...
 
     # -- publish
-    def due_scores(self, queue: str, limit: int) -> list[Score]: ...
+    def due_scores(self, queue: str, limit: int) -> list[Score]:
+        """What to send next. Being handed out is counted: a score that may have been sent is never just dropped."""
+        ...
+
     def due_deletions(self, queue: str, limit: int) -> list[str]: ...
     def mark_scores_sent(self, score_ids: Sequence[str], at: datetime) -> None: ...
     def mark_scores_deleted(self, score_ids: Sequence[str]) -> None: ...
