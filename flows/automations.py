@@ -2,17 +2,32 @@
 
 Prefect has no such detection by itself: a run whose process and worker died is Running for ever. It takes some 90 s
 here. A run that dies is started again with the same id, so that it takes its own lock over, three times at most.
+
+A server forgets what it waited for while it was down. So each call also has it look anew at every unfinished run, and
+with `--nothing-runs`, where the caller knows that no process of such a run is alive, they are Crashed at once.
 """
 
+import argparse
 from datetime import timedelta
 
 from prefect.automations import AutomationCore
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.events import emit_event
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
+from prefect.states import Crashed
 from rich.console import Console
+
+TAG = "goldloop"
+"""What marks goldloop's deployments in prefect.yaml, and by it their runs."""
 
 HEARTBEAT = timedelta(seconds=30)
 """`PREFECT_FLOWS_HEARTBEAT_FREQUENCY` in prefect.yaml."""
@@ -22,6 +37,10 @@ TO_BEGIN = timedelta(minutes=10)  # a container's image may have to be fetched
 LONGEST_RUN = timedelta(days=1)  # one that dies later stays Crashed
 RESTARTS = 3
 FINAL = ("Completed", "Failed", "Cancelled", "Crashed", "Skipped", "TimedOut")  # states' names, as the events have them
+
+
+_TAGGED: dict[str, str | list[str]] = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
+_SIGN_OF_LIFE = {StateType.PENDING: "Pending", StateType.RUNNING: "heartbeat", StateType.CANCELLING: "heartbeat"}
 
 
 def _trigger(
@@ -34,9 +53,7 @@ def _trigger(
     return EventTrigger(
         posture=posture,
         match=ResourceSpecification(run),
-        match_related=ResourceSpecification(
-            {"prefect.resource.id": "prefect.tag.goldloop", "prefect.resource.role": "tag"}
-        ),
+        match_related=ResourceSpecification(_TAGGED),
         for_each={"prefect.resource.id"},
         after={_event(after)},
         expect={_event(name) for name in expect},
@@ -93,10 +110,38 @@ def install(client: SyncPrefectClient) -> dict[str, str]:
     return done
 
 
+def unfinished(client: SyncPrefectClient) -> list[FlowRun]:
+    """The runs of goldloop's deployments that a process works on, or should."""
+    types = FlowRunFilterStateType(any_=list(_SIGN_OF_LIFE))
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(tags=FlowRunFilterTags(all_=[TAG]), state=FlowRunFilterState(type=types))
+    )
+
+
+def look_anew(run: FlowRun) -> None:
+    """Start the server's wait for this run's next sign of life."""
+    emit_event(
+        event=_event(_SIGN_OF_LIFE[run.state_type or StateType.RUNNING]),
+        resource={"prefect.resource.id": f"prefect.flow-run.{run.id}"},
+        related=[{name: str(value) for name, value in _TAGGED.items()}],
+    )
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m flows.automations", description="Make or renew the automations.")
+    parser.add_argument(
+        "--nothing-runs", action="store_true", help="no process of an unfinished run is alive: start them again now"
+    )
+    nothing_runs = parser.parse_args().nothing_runs
     with get_client(sync_client=True) as client:
         for name, what in install(client).items():
             Console().print(f"{what}: {name}", highlight=False)
+        for run in unfinished(client):
+            if nothing_runs:
+                client.set_flow_run_state(run.id, Crashed(message="The stack was stopped while it ran."), force=True)
+            else:
+                look_anew(run)
+            Console().print(f"{'crashed' if nothing_runs else 'watched'}: run {run.name}", highlight=False)
 
 
 if __name__ == "__main__":

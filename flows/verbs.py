@@ -8,7 +8,6 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +82,10 @@ def _under_lock(goldloop: Goldloop, verbs: Sequence[str], queue: str | None, see
     run = Run(progress=lambda verb: PacedLog(get_run_logger(), verb))
     # Started again after its death, a run has the same id: it takes its own lock over at once.
     run = replace(run, owner=flow_run.id or run.owner, seed=run.seed if seed is None else seed)
-    ttl = timedelta(seconds=goldloop.settings.lock_seconds)
     made: dict[str, Record] = {}
     failure: str | None = None
     # Held over all verbs, and while one waits to be tried again; each verb enters it again.
-    with goldloop.store.lock(f"queue:{codebook.name}", run.owner, ttl):
+    with goldloop.hold(codebook, run.owner):
         for verb in verbs:
             outcome = step.with_options(name=verb, task_run_name=verb)(_work(goldloop, verb, codebook.name, run))
             if isinstance(outcome, State):
@@ -113,7 +111,7 @@ def unexpected(error: Exception) -> str:
     place = f"{Path(frame.filename).name}, line {frame.lineno}"
     return (
         f"An unexpected {type(error).__name__} was raised in {place}: "
-        "this is a fault in goldloop, report it with the traceback that the same `goldloop` command prints."
+        "this is a fault in goldloop; the same `goldloop` command prints its traceback with GOLDLOOP_DEBUG=1."
     )
 
 

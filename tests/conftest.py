@@ -64,6 +64,6 @@ def prefect_server(stack: Stack, label_studio: LabelStudioServer) -> PrefectServ
     """The worker's flows find every server of the stack, and the demo's traces among what others sent."""
     stack.start([Part.PREFECT, Part.LANGFUSE])
     stack.start_worker(Demo.variables(stack))
-    stack.deploy()
+    stack.deploy(schedules=False)
     assert stack.prefect
     return PrefectServer(stack.prefect.api_url, stack.prefect.auth, stack.prefect.environment())

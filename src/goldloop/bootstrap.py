@@ -6,7 +6,7 @@ The command line, the flows, the ML backend and the dev stack all go through her
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -35,6 +35,7 @@ from goldloop.ports import Clock, Judge, Progress
 from goldloop.records import Record
 from goldloop.settings import Settings
 
+ServerT = TypeVar("ServerT", Langfuse, LabelStudio)
 SettingT = TypeVar("SettingT", str, SecretStr)
 
 VERBS = ("pull", "draw", "prelabel", "enqueue", "gather", "resolve", "publish", "report")
@@ -87,7 +88,7 @@ class Goldloop:
     @cached_property
     def langfuse(self) -> Langfuse:
         settings = self.settings
-        return langfuse.connect(
+        connected = langfuse.connect(
             _needed("LANGFUSE_HOST", settings.langfuse_host),
             _needed("LANGFUSE_PUBLIC_KEY", settings.langfuse_public_key),
             _needed("LANGFUSE_SECRET_KEY", settings.langfuse_secret_key),
@@ -95,13 +96,15 @@ class Goldloop:
             environments=settings.pull.environments,
             rootless=settings.pull.rootless,
         )
+        return _checked(connected, connected.source.check)
 
     @cached_property
     def label_studio(self) -> LabelStudio:
-        return labelstudio.connect(
+        connected = labelstudio.connect(
             _needed("LABEL_STUDIO_URL", self.settings.label_studio_url),
             _needed("LABEL_STUDIO_API_KEY", self.settings.label_studio_api_key),
         )
+        return _checked(connected, connected.check)
 
     @cached_property
     def judge(self) -> Judge:
@@ -127,7 +130,7 @@ class Goldloop:
         `LockedError` where another run holds the queue.
         """
         codebook = self.codebook(queue)
-        with self._lock(codebook, run.owner):
+        with self.hold(codebook, run.owner):
             self.store.save_codebook(codebook, self.clock())
             for verb in verbs:
                 yield verb, self._verb(verb, codebook, run)
@@ -136,10 +139,9 @@ class Goldloop:
         """The queue's report, without a lock and without asking any server."""
         return report(self.codebook(queue), self.store, self.clock())
 
-    @contextmanager
-    def _lock(self, codebook: Codebook, owner: str) -> Iterator[None]:
-        with self.store.lock(f"queue:{codebook.name}", owner, timedelta(seconds=self.settings.lock_seconds)):
-            yield
+    def hold(self, codebook: Codebook, owner: str) -> AbstractContextManager[None]:
+        """The queue's lock; whoever holds it may take it again under the same name. `LockedError` for others."""
+        return self.store.lock(f"queue:{codebook.name}", owner, timedelta(seconds=self.settings.lock_seconds))
 
     def _verb(self, verb: str, codebook: Codebook, run: Run) -> Record:
         now = self.clock()
@@ -174,6 +176,16 @@ class Goldloop:
             overlap=timedelta(minutes=pull_settings.overlap_minutes),
             lag=timedelta(seconds=pull_settings.lag_seconds),
         )
+
+
+def _checked(server: ServerT, check: Callable[[], str]) -> ServerT:
+    """The server, once it has shown a version that is supported and taken the key: else nothing is begun with it."""
+    try:
+        check()
+    except BaseException:
+        server.close()
+        raise
+    return server
 
 
 def _needed(name: str, value: SettingT | None) -> SettingT:

@@ -51,9 +51,9 @@ class PullSettings(BaseModel):
 class MlBackendSettings(BaseModel):
     """How Label Studio reaches the ML backend."""
 
-    url: str | None = None
-    username: str | None = None
-    password: SecretStr | None = None
+    url: str | None = Field(default=None, description="the ML backend's address as Label Studio reaches it")
+    username: str | None = Field(default=None, description="the user name that it asks for")
+    password: SecretStr | None = Field(default=None, description="the password that it asks for")
 
 
 class Settings(BaseSettings):
@@ -63,11 +63,27 @@ class Settings(BaseSettings):
         env_prefix="GOLDLOOP_", env_nested_delimiter="__", env_file=".env", extra="ignore", hide_input_in_errors=True
     )
 
-    langfuse_host: str | None = Field(default=None, validation_alias=AliasChoices("LANGFUSE_HOST", "LANGFUSE_BASE_URL"))
-    langfuse_public_key: SecretStr | None = Field(default=None, validation_alias="LANGFUSE_PUBLIC_KEY")
-    langfuse_secret_key: SecretStr | None = Field(default=None, validation_alias="LANGFUSE_SECRET_KEY")
-    label_studio_url: str | None = Field(default=None, validation_alias="LABEL_STUDIO_URL")
-    label_studio_api_key: SecretStr | None = Field(default=None, validation_alias="LABEL_STUDIO_API_KEY")
+    langfuse_host: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("LANGFUSE_HOST", "LANGFUSE_BASE_URL"),
+        description="Langfuse's address, such as https://cloud.langfuse.com",
+    )
+    langfuse_public_key: SecretStr | None = Field(
+        default=None, validation_alias="LANGFUSE_PUBLIC_KEY", description="the public key of its project"
+    )
+    langfuse_secret_key: SecretStr | None = Field(
+        default=None, validation_alias="LANGFUSE_SECRET_KEY", description="the secret key of its project"
+    )
+    label_studio_url: str | None = Field(
+        default=None,
+        validation_alias="LABEL_STUDIO_URL",
+        description="Label Studio's address, such as http://127.0.0.1:8080",
+    )
+    label_studio_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="LABEL_STUDIO_API_KEY",
+        description="a personal access token of Label Studio, or a legacy token where it takes them",
+    )
 
     store_url: str = Field(default="sqlite:///.goldloop/goldloop.db", description="SQLite or PostgreSQL, as a URL")
     codebooks: Path = Field(default=Path("label_configs"), description="folder of the codebooks")

@@ -166,7 +166,7 @@ def test_no_secret_is_in_a_log(stack: Stack) -> None:
 
 def test_a_flow_run_ends_with_its_worker(stack: Stack, tmp_path: Path) -> None:
     worker = stack.start_worker()
-    stack.deploy()
+    stack.deploy(schedules=False)
     assert stack.prefect is not None
     with stack.prefect.client() as client:
         deployment = client.get("/deployments/name/linger/test").json()["id"]

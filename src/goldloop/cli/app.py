@@ -46,9 +46,12 @@ def _epilog(example: str) -> str:
 
 @contextmanager
 def _opened() -> Iterator["Goldloop"]:
+    from stamina.instrumentation import set_on_retry_hooks
+
     from goldloop import settings
     from goldloop.bootstrap import Goldloop
 
+    set_on_retry_hooks(())  # by default each retry is logged to stderr; only what fails after the last one is news
     with Goldloop(settings.load()) as goldloop:
         yield goldloop
 

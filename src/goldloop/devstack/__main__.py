@@ -53,12 +53,14 @@ def demo(
         variables = Demo.variables(stack)
         stack.start(ALL_PARTS, ml_backend_variables=stack.environment() | variables)
         stack.start_worker(variables)
-        stack.deploy()
+        stack.deploy(schedules=False)  # for now: one that fires would have ours cancelled
+        stack.automate()
         counts, project = Demo(stack, rows, steps.step, steps.say).run(QUEUE, partial(run_flow, stack))
         steps.end()
         _show(stack, counts, project, rows, file)
         if not once:
-            out.print("Everything stays up until Ctrl-C.")
+            stack.deploy(schedules=True)
+            out.print("Everything stays up until Ctrl-C; Prefect runs the loop every 15 minutes.")
             with suppress(KeyboardInterrupt):
                 signal.pause()
     out.print(json.dumps(counts.model_dump()), soft_wrap=True, highlight=False, markup=False)

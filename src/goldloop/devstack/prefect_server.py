@@ -116,18 +116,41 @@ def start_prefect_worker(
 
 
 def deploy(
-    supervisor: Supervisor, places: Places, server: PrefectServer, *, environment: Mapping[str, str], progress: Progress
+    supervisor: Supervisor,
+    places: Places,
+    server: PrefectServer,
+    *,
+    environment: Mapping[str, str],
+    progress: Progress,
+    schedules: bool,
 ) -> None:
-    """Register every deployment of the checkout's `prefect.yaml`. Raises StartError."""
+    """Register every deployment of the checkout's `prefect.yaml`, its schedules on or off. Raises StartError."""
     supervisor.run(
         "Prefect deployments",
         python_with("-m", "prefect", "--no-prompt", "deploy", "--all"),
-        environment=flow_environment(server, environment),
+        environment=flow_environment(server, environment) | {"GOLDLOOP_SCHEDULES_ACTIVE": str(schedules).lower()},
         folder=places.checkout,
         within_seconds=DEPLOY_SECONDS,
         progress=progress,
         doing="registering the flows",
     )
+    progress("Prefect deployments", "ready")
+
+
+def automate(
+    supervisor: Supervisor, places: Places, server: PrefectServer, *, environment: Mapping[str, str], progress: Progress
+) -> None:
+    """Make the automations that find dead runs; what the last stack left unfinished is dead. Raises StartError."""
+    supervisor.run(
+        "Prefect automations",
+        python_with("-m", "flows.automations", "--nothing-runs"),
+        environment=flow_environment(server, environment),
+        folder=places.checkout,
+        within_seconds=DEPLOY_SECONDS,
+        progress=progress,
+        doing="watching over the flows",
+    )
+    progress("Prefect automations", "ready")
 
 
 def flow_environment(server: PrefectServer, environment: Mapping[str, str]) -> dict[str, str]:

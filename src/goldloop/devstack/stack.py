@@ -161,9 +161,20 @@ class Stack:
         )
         return self.worker
 
-    def deploy(self) -> None:
-        """Register the checkout's flows with the Prefect server."""
+    def deploy(self, *, schedules: bool) -> None:
+        """Register the checkout's flows with the Prefect server, started by schedule as well or only when asked."""
         prefect_server.deploy(
+            self.supervisor,
+            self.places,
+            self._prefect(),
+            environment=self.environment(),
+            progress=self.progress,
+            schedules=schedules,
+        )
+
+    def automate(self) -> None:
+        """Have the Prefect server find dead runs and start them again."""
+        prefect_server.automate(
             self.supervisor, self.places, self._prefect(), environment=self.environment(), progress=self.progress
         )
 

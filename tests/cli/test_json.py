@@ -1,0 +1,31 @@
+"""`--json`: one JSON object on stdout, and nothing else there."""
+
+import json
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from cli.terminal import Goldloop, commands
+from goldloop.bootstrap import VERBS
+
+_WITH_ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {("parked", "retry"): ("--all",)}
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_prints_one_object(goldloop: Goldloop, servers: HTTPServer, words: tuple[str, ...]) -> None:
+    ended = goldloop(*words, *_WITH_ARGUMENTS.get(words, ()), "--json")
+    assert ended.code == 0, ended.err
+    (line,) = ended.out.splitlines()
+    assert isinstance(json.loads(line), dict)
+    assert ended.err == ""
+
+
+def test_a_verb_gives_its_summary_and_run_one_for_each_verb(goldloop: Goldloop, servers: HTTPServer) -> None:
+    assert json.loads(goldloop("draw", "--json").out)["drawn"] == 0
+    assert tuple(json.loads(goldloop("run", "--json").out)) == VERBS
+
+
+def test_after_an_error_stdout_is_empty(goldloop: Goldloop) -> None:
+    ended = goldloop("run", "--json")
+    assert (ended.code, ended.out) == (2, "")
+    assert "LANGFUSE_HOST" in ended.sentence
