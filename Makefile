@@ -57,7 +57,7 @@ lock: ## resolve all dependencies anew; UV_DEFAULT_INDEX=URL locks them to a mir
 		echo "$$project"; "$$uv" lock --project "$$project" $(ARGS) || exit 1; done
 
 screenshots: environments ## take the pictures of the documentation
-	@exec $(BIN)/python -m goldloop.devstack screenshots
+	@exec env GOLDLOOP_SCREENSHOTS=docs/images $(BIN)/pytest tests/browser -q
 
 clean: ## remove the environments, the demo's data and the caches
 	rm -rf .goldloop .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -37,6 +37,20 @@ def test_every_value_is_a_field_of_the_tasks_data() -> None:
     assert {value[1:] for value in values if value.startswith("$")} <= set(TaskData.model_fields)
 
 
+def test_the_style_survives_label_studio_and_fetches_nothing() -> None:
+    (style,) = ET.fromstring(render(codebook())).iter("Style")
+    assert style.text
+    assert not set("<>&") & set(style.text)  # they arrive in the page as entities, and break the rule that they are in
+    assert "url(" not in style.text
+    assert "@import" not in style.text
+    assert style.text.count("{") == style.text.count("}")
+
+
+def test_a_label_is_not_taken_back_by_a_second_click() -> None:
+    kinds = {tag.get("name"): tag.get("choice") for tag in ET.fromstring(render(codebook())).iter("Choices")}
+    assert kinds == {"verdict": "single-radio", "error_type": "multiple"}
+
+
 def test_a_blind_config_has_no_place_for_a_suggestion() -> None:
     assert "prelabel" in render(codebook())
     assert "prelabel" not in render(codebook(), blind=True)

@@ -30,6 +30,13 @@ def test_the_data_of_a_plain_trace() -> None:
     assert data.prelabel == ""
 
 
+def test_what_there_is_none_of_is_marked_so_that_the_screen_can_leave_it_out() -> None:
+    data = made(trace(messages=[]))
+    for passages in (data.conversation, data.system, data.documents, data.steps):
+        assert [(passage.author, passage.text) for passage in passages] == [("(none)", "")]
+    assert data.feedback == {}
+
+
 def test_signals_are_shown_as_feedback() -> None:
     rating = Signal(signal_id="s", trace_id="t1", name="user_rating", value=0.0, at=NOW)
     reason = Signal(signal_id="r", trace_id="t1", name="reason", label="wrong", at=NOW)
@@ -40,7 +47,7 @@ def test_a_suggestion_says_that_it_is_uncalibrated() -> None:
     judgement = Judgement(
         judge="j", judge_version="1", answers={"verdict": "fail"}, probability=0.71, method="lexical", reason="Because."
     )
-    assert suggestion(codebook(), judgement) == "Fail, 71% sure (uncalibrated: do not lean on the number). Because."
+    assert suggestion(codebook(), judgement) == "Fail, 71% sure (uncalibrated: do not lean on the number)\nBecause."
     abstention = Judgement(judge="j", judge_version="1", method="lexical", abstained="no documents")
     assert suggestion(codebook(), abstention) == "No suggestion: no documents"
 

@@ -11,6 +11,9 @@ from goldloop.codebook.style import STYLE
 
 SUBJECT = "output"
 """Name of the tag that holds the answer to judge: every question is about it."""
+_KEYS = "Shift+Enter closes a text, Ctrl+Enter submits, Ctrl+Space skips"
+"""What Label Studio's own keys are: those of the labels stand beside them."""
+
 
 def render(codebook: Codebook, *, blind: bool = False) -> str:
     """The label config, as XML text that ends with a newline. A blind one has no place for a suggestion."""
@@ -26,6 +29,7 @@ def render(codebook: Codebook, *, blind: bool = False) -> str:
         ET.SubElement(machine, "Text", name="prelabel", value="$prelabel")
     for question in codebook.questions:
         _question(judging, codebook, question)
+    ET.SubElement(_view(judging, "gl-keys"), "Header", value=_KEYS, size="5")
     ET.indent(top)
     notice = f"<!-- Generated from the codebook {codebook.ref} by `goldloop codebook render`: edit that instead. -->\n"
     return notice + ET.tostring(top, encoding="unicode") + "\n"
@@ -79,7 +83,8 @@ def _question(parent: ET.Element, codebook: Codebook, question: Question) -> Non
             "Choices",
             name=question.name,
             toName=SUBJECT,
-            choice="multiple" if question.kind == "multi-choice" else "single",
+            # With "single", a click on the chosen label would take it back: a confirmation would undo the suggestion.
+            choice="multiple" if question.kind == "multi-choice" else "single-radio",
             layout="inline",
             required=str(question.required).lower(),
         )
@@ -93,7 +98,7 @@ def _question(parent: ET.Element, codebook: Codebook, question: Question) -> Non
         )
         if question.kind == "correction":
             area.set("value", f"${SUBJECT}")
-            area.set("rows", "8")
+            area.set("rows", "6")
 
 
 def _choice_value(codebook: Codebook, question: str, label: str) -> str:

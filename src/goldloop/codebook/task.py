@@ -102,6 +102,8 @@ def shown_messages(trace: Trace) -> list[Message]:
 
 
 def _passages(pairs: Iterable[tuple[str, str]]) -> list[Passage]:
+    # A blank text is one space, and only the placeholder has none: by that the style knows which panel to leave out.
+    # An empty list would crash Label Studio's page.
     passages = [Passage(author=clean(author), text=shorten(clean(text), TEXT_LIMIT) or " ") for author, text in pairs]
     return passages or [Passage(author=NOTHING, text="")]
 

@@ -156,7 +156,7 @@ class LabelStudio:
                 description=draft.description,
                 label_config=draft.label_config,
                 expert_instruction=draft.instruction,
-                show_instruction=True,
+                show_instruction=False,  # as a dialog at each start, keys would act on the task behind it
                 maximum_annotations=draft.annotations_per_task,
                 show_collab_predictions=True,
                 # Only predictions of this version are shown; without one, the first import sets it.
