@@ -36,8 +36,8 @@ demo: environments ## run the whole loop here; ONCE=1 ends after one round, TRAC
 test: environments ## run every test, those on real servers too; ARGS go to pytest
 	@exec $(BIN)/pytest $(ARGS)
 
-unit: install ## run the tests that need no server and no browser
-	@exec $(BIN)/pytest -m "not servers and not browser" $(ARGS)
+unit: install ## run the tests of the core, the verbs, the commands and the pages: no server, no browser
+	@exec $(BIN)/pytest -m "not servers and not browser" tests/unit tests/pipeline tests/cli tests/docs $(ARGS)
 
 check: install ## format, lint, types, layers, generated files
 	$(BIN)/ruff format --check $(CODE)

@@ -3,9 +3,11 @@
 A server starts when the first test asks for it and ends with the run, whatever happens.
 """
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -13,6 +15,12 @@ from goldloop.devstack.demo import Demo
 from goldloop.devstack.langfuse_server import StandInManner
 from goldloop.devstack.places import Places
 from goldloop.devstack.stack import Part, Stack
+
+
+# Enough to find what a small change breaks; a longer search: HYPOTHESIS_PROFILE=long make unit
+hypothesis.settings.register_profile("short", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import typing
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -155,6 +155,9 @@ class StubLoop:
         if queue not in (None, CODEBOOK.name):
             raise ConfigError(f"there is no queue {queue!r}: label_configs holds {CODEBOOK.name}")
         return CODEBOOK
+
+    def hold(self, codebook: Codebook, owner: str) -> AbstractContextManager[None]:
+        return self.store.lock(f"queue:{codebook.name}", owner, timedelta(seconds=self.settings.lock_seconds))
 
     def run(self, wanted: list[str], queue: str | None, run: Run) -> Iterator[tuple[str, Record]]:
         for verb in wanted:
