@@ -162,8 +162,9 @@ def test_an_eval_row_is_written_once(queued: SqlStore) -> None:
 def test_an_eval_row_follows_its_answers(queued: SqlStore) -> None:
     resolve(queued, eval_row=eval_due())
     publish(queued)
-    same = [answer(votes=2, voters=3, annotators=("ada@example.org", "bo@example.org"))]
-    assert resolve(queued, eval_row=eval_due(), answers=same) == 0
+    assert resolve(queued, eval_row=eval_due(), answers=[answer(revised_at=NOON + MINUTE)]) == 0
+    joined = [answer(votes=2, voters=2, annotators=("ada@example.org", "bo@example.org"))]
+    assert resolve(queued, eval_row=eval_due(), answers=joined) == 1, "its provenance names who said so"
     assert resolve(queued, eval_row=eval_due(), answers=[answer(), answer("better", question="correction")]) == 1
     assert queued.due_eval_rows(QUEUE, 10) == [eval_due()]
 

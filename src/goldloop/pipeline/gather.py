@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from goldloop import ids
 from goldloop.codebook.result import from_result
 from goldloop.codebook.schema import Codebook
+from goldloop.codebook.text import clean
 from goldloop.errors import RejectedError
 from goldloop.pipeline.parking import park, park_deleted_tasks, task_stream
 from goldloop.ports import Progress, Store, TaskQueue
@@ -165,7 +166,8 @@ class _Gather:
 
 def _read(codebook: Codebook, task: Task, one: AnnotationSnapshot, shown_output: str) -> Annotation:
     """The annotation parsed; a skip has no answers, and a correction that changes nothing is none."""
-    answers = {} if one.skipped else from_result(codebook, one.result)
+    read = {} if one.skipped else from_result(codebook, one.result)
+    answers = {name: clean(value) if isinstance(value, str) else value for name, value in read.items()}
     for question in codebook.questions:
         if question.kind == "correction" and answers.get(question.name) == shown_output.strip():
             del answers[question.name]

@@ -43,7 +43,8 @@ def park_deleted_tasks(store: Store, project_id: int, task_ids: Collection[int],
             error = RejectedError("Label Studio", "its task was deleted in Label Studio", reason="task_deleted")
             park(store, "gather", f"trace:{task.trace_id}", error, now, queue=task.queue, trace_id=task.trace_id)
     # Last: a run that is killed before this finds the same tasks missing again.
-    store.mark_tasks_deleted(project_id, sorted(task_ids), now)
+    if task_ids:
+        store.mark_tasks_deleted(project_id, sorted(task_ids), now)
 
 
 def task_stream(project_id: int | str) -> str:

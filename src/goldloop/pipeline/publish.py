@@ -15,7 +15,7 @@ from goldloop.errors import RejectedError
 from goldloop.pipeline.parking import park
 from goldloop.pipeline.payload import fetch
 from goldloop.ports import Clock, EvalDue, EvalSink, Progress, ScoreSink, Store, TraceSource
-from goldloop.records import EvalRow, Record, Score
+from goldloop.records import Document, EvalRow, Record, Score
 
 _BATCH = 500
 _EVAL_BATCH = 50
@@ -159,7 +159,9 @@ class _Publish:
             dataset=due.queue,
             trace_id=due.trace_id,
             input=shown_messages(trace),
-            context=list(trace.documents),
+            context=[
+                Document(title=clean(one.title), text=clean(one.text), score=one.score) for one in trace.documents
+            ],
             output=clean(trace.output),
             expected_output=texts.get("correction"),
             labels={
@@ -180,8 +182,8 @@ class _Publish:
                 "pi": draw.pi,
                 "stratum": draw.stratum,
                 "draw_run": draw.run_id,
-                "model": trace.model,
-                "release": trace.release,
+                "model": clean(trace.model or "") or None,
+                "release": clean(trace.release or "") or None,
                 "environment": trace.environment,
             },
         )

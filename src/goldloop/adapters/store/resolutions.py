@@ -27,7 +27,7 @@ def _score_digest(score: Score) -> str:
 
 
 def _eval_digest(row: EvalDue, answers: Sequence[Answer]) -> str:
-    said = {answer.question: answer.value for answer in answers}
+    said = {answer.question: answer.model_dump(mode="json", exclude={"revised_at"}) for answer in answers}
     return _digest([row.queue, row.codebook_version, row.trace_id, said])
 
 
