@@ -39,6 +39,13 @@ def test_a_version_keeps_its_content(store: SqlStore) -> None:
     assert store.codebook(QUEUE, VERSION).title == "Answer quality"
 
 
+def test_a_versions_queue_settings_may_change(store: SqlStore) -> None:
+    store.save_codebook(codebook(), NOON)
+    more = codebook().queue.model_copy(update={"budget": 7})
+    store.save_codebook(codebook().model_copy(update={"queue": more}), NOON + MINUTE)
+    assert store.codebook(QUEUE, VERSION).queue.budget == 7
+
+
 def test_a_codebook_that_was_never_saved_is_an_error(store: SqlStore) -> None:
     with pytest.raises(CodebookError, match=r"answer-quality@9\.9\.9 is not in the store"):
         store.codebook(QUEUE, "9.9.9")

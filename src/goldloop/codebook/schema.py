@@ -107,8 +107,8 @@ class Codebook(_Part):
         return next((question for question in self.questions if question.name == name), None)
 
     def digest(self) -> str:
-        """A hash of the whole content: the same version must keep it."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        """A hash of what is asked: the same version must keep it. Budgets and shares may change from day to day."""
+        text = json.dumps(self.model_dump(mode="json", exclude={"queue"}), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _problems(self) -> Iterator[str]:

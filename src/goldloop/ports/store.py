@@ -63,7 +63,7 @@ class Store(Protocol):
 
     # -- codebooks and projects
     def save_codebook(self, codebook: Codebook, at: datetime) -> None:
-        """`CodebookError` where this name and version were saved before with another content."""
+        """`CodebookError` where this version was saved before with other questions; its queue settings may change."""
         ...
 
     def codebook(self, queue: str, version: str) -> Codebook: ...

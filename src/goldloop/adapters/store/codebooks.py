@@ -16,19 +16,18 @@ class Codebooks(StorePart):
         key = (codebooks.c.queue == codebook.name) & (codebooks.c.version == codebook.version)
         with self._db.write() as connection:
             known = connection.execute(select(codebooks.c.digest).where(key)).scalar()
-            if known is None:
-                row = {
-                    "queue": codebook.name,
-                    "version": codebook.version,
-                    "digest": codebook.digest(),
-                    "body": codebook.model_dump(mode="json"),
-                    "saved_at": at,
-                }
-                connection.execute(codebooks.insert(), row)
-            elif known != codebook.digest():
+            if known not in {None, codebook.digest()}:
                 raise CodebookError(
-                    f"Codebook {codebook.ref} was saved before with other content: give the new content a new version."
+                    f"Codebook {codebook.ref} was saved before with other questions: give the new ones a new version."
                 )
+            row = {
+                "queue": codebook.name,
+                "version": codebook.version,
+                "digest": codebook.digest(),
+                "body": codebook.model_dump(mode="json"),
+                "saved_at": at,
+            }
+            self._db.upsert(connection, codebooks, [row])
 
     def codebook(self, queue: str, version: str) -> Codebook:
         """`CodebookError` where it was never saved."""
