@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 export UV_PYTHON_DOWNLOADS := never
+# The machine's own certificates where it has some: behind a proxy that signs anew, only they know who signs.
+export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),true,false)
 
 CODE := $(wildcard src tests flows ml_backend benchmarks tools)
 TYPED := $(wildcard src tests flows ml_backend benchmarks tools)
