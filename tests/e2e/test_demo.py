@@ -48,7 +48,7 @@ def left_over(state: Path) -> list[str]:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
-def test_once_and_once_more(tmp_path: Path, label_studio: LabelStudioServer) -> None:
+def test_once_and_once_more(tmp_path: Path, clear_label_studio: LabelStudioServer) -> None:
     state, file = tmp_path / "state", tmp_path / "traces.jsonl"
     lines = sample_path().read_text(encoding="utf-8").splitlines()[:TRACES]
     file.write_text("\n".join(lines), encoding="utf-8")
@@ -61,7 +61,12 @@ def test_once_and_once_more(tmp_path: Path, label_studio: LabelStudioServer) -> 
 
     def run() -> dict[str, float]:
         ended = subprocess.run(
-            demo_command(state, file), env=using(label_studio), cwd=ROOT, capture_output=True, text=True, check=False
+            demo_command(state, file),
+            env=using(clear_label_studio),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert ended.returncode == 0, ended.stderr
         assert left_over(state) == []

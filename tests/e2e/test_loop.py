@@ -105,12 +105,12 @@ def verdicts(trace: FileTrace) -> dict[str, str]:
 
 
 def test_the_loop(
-    stack: Stack, label_studio: LabelStudioServer, prefect_server: PrefectServer, own_environment: None
+    stack: Stack, clear_label_studio: LabelStudioServer, prefect_server: PrefectServer, own_environment: None
 ) -> None:
     traces = {trace_id(trace.id): trace for trace in read(trace_file())}
     demo = Demo(stack, list(traces.values()), lambda _step: lambda _done, _total: None, lambda _line: None)
     counts, project = demo.run(QUEUE, partial(run_flow, stack))
-    with outside_of(stack, label_studio, project.project_id) as outside:
+    with outside_of(stack, clear_label_studio, project.project_id) as outside:
         drawn = every_drawn_trace_is_one_task(outside, traces, counts)
         every_submitted_annotation_is_one_score(outside, drawn, counts)
         every_decided_trace_has_one_answer(outside, drawn)
