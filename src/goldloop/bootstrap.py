@@ -133,11 +133,30 @@ class Goldloop:
         with self.hold(codebook, run.owner):
             self.store.save_codebook(codebook, self.clock())
             for verb in verbs:
+                if verb in {"enqueue", "gather"}:
+                    self._on_its_own_server(codebook)
                 yield verb, self._verb(verb, codebook, run)
 
     def peek(self, queue: str | None) -> Report:
         """The queue's report, without a lock and without asking any server."""
         return report(self.codebook(queue), self.store, self.clock())
+
+    def _on_its_own_server(self, codebook: Codebook) -> None:
+        """Numbers of projects and tasks mean something on their own server only.
+
+        On another every task would seem deleted, and every score that rests on one would be taken back.
+        """
+        here = self.label_studio.api.url
+        for project in self.store.projects(codebook.name):
+            url = f"{here}/projects/{project.project_id}/data"
+            if project.url == url:
+                continue
+            if not self.settings.label_studio_moved:
+                raise ConfigError(
+                    f"the tasks of {codebook.name} are at {project.url}, and LABEL_STUDIO_URL is {here}: set it back, "
+                    "or, if that server has moved here, set GOLDLOOP_LABEL_STUDIO_MOVED=true for one run"
+                )
+            self.store.save_project(project.model_copy(update={"url": url}))
 
     def hold(self, codebook: Codebook, owner: str) -> AbstractContextManager[None]:
         """The queue's lock; whoever holds it may take it again under the same name. `LockedError` for others."""

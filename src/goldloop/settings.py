@@ -84,6 +84,9 @@ class Settings(BaseSettings):
         validation_alias="LABEL_STUDIO_API_KEY",
         description="a personal access token of Label Studio, or a legacy token where it takes them",
     )
+    label_studio_moved: bool = Field(
+        default=False, description="LABEL_STUDIO_URL is the new address of the same server; true for one run"
+    )
 
     store_url: str = Field(default="sqlite:///.goldloop/goldloop.db", description="SQLite or PostgreSQL, as a URL")
     codebooks: Path = Field(default=Path("label_configs"), description="folder of the codebooks")

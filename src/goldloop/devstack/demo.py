@@ -44,6 +44,8 @@ class Demo:
     def variables(stack: Stack) -> dict[str, str]:
         """What the demo sets on top of the stack's: its own environment in Langfuse, its category tags, its files."""
         return {
+            # The port of the local one may be another than last time.
+            "GOLDLOOP_LABEL_STUDIO_MOVED": str(stack.external.label_studio is None).lower(),
             "GOLDLOOP_PULL__CATEGORY": f"tag:{send.CATEGORY_TAG}",
             "GOLDLOOP_PULL__ENVIRONMENTS": send.ENVIRONMENT,
             "GOLDLOOP_PULL__LOOKBACK_DAYS": "30",
