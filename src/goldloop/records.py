@@ -302,7 +302,7 @@ class Parked(Record):
 
     parked_id: str
     verb: str
-    subject: str = Field(description="what is parked: `trace:<id>`, `annotation:<key>`, `score:<id>`, `eval-row:<id>`")
+    subject: str = Field(description="its kind and id: `trace:ID`, `score:ID`, `eval-row:ID`, `task:PROJECT/TASK`, ...")
     queue: str
     trace_id: str | None
     reason: str

@@ -91,7 +91,10 @@ class TaskDraft(Record):
 
 
 class TaskQueue(Protocol):
-    """Label Studio. A task's trace is `data.trace_id`."""
+    """Label Studio. A task's trace is `data.trace_id`.
+
+    A project that is not there is a `RejectedError` with reason "not found" for whoever reads its tasks.
+    """
 
     def check(self) -> str:
         """The server's version; `FatalError` where it is unsupported or the key is wrong."""
