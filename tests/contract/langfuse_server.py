@@ -80,6 +80,7 @@ def stand_in(folder: Path, *, version: str = "4.16.0") -> Iterator[Server]:
     # With the protocol named, asyncio switches off the wait that would cost 40 ms an answer.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # whoever comes before the server is up waits, and is not refused
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from devstack.process_trees import is_gone
+from goldloop.devstack.flows import call
 from goldloop.devstack.local_ports import is_free
 from goldloop.devstack.places import CHECKOUT, Places
 from goldloop.devstack.processes import StartError
@@ -169,9 +170,10 @@ def test_a_flow_run_ends_with_its_worker(stack: Stack, tmp_path: Path) -> None:
     stack.deploy(schedules=False)
     assert stack.prefect is not None
     with stack.prefect.client() as client:
-        deployment = client.get("/deployments/name/linger/test").json()["id"]
-        client.post(f"/deployments/{deployment}/create_flow_run", json={"parameters": {"folder": str(tmp_path)}})
-    deadline = time.monotonic() + 60
+        deployment = call(client, "GET", "/deployments/name/linger/test")["id"]
+        wanted = {"state": {"type": "SCHEDULED"}, "parameters": {"folder": str(tmp_path)}}
+        call(client, "POST", f"/deployments/{deployment}/create_flow_run", wanted)
+    deadline = time.monotonic() + 240
     while not (tmp_path / "flow.pid").exists():
         assert time.monotonic() < deadline, worker.log.read_text(encoding="utf-8")
         time.sleep(0.2)

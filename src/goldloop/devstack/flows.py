@@ -28,20 +28,20 @@ def run_flow(stack: Stack, queue: str, verbs: Sequence[str]) -> None:
     if stack.prefect is None or stack.worker is None:
         raise GoldloopError("The Prefect server and its worker are not started: start them before a flow.")
     with stack.prefect.client() as client:
-        deployment = _call(client, "GET", f"/deployments/name/{DEPLOYMENT}")["id"]
+        deployment = call(client, "GET", f"/deployments/name/{DEPLOYMENT}")["id"]
         unfinished = {
             "deployments": {"id": {"any_": [deployment]}},
             "flow_runs": {"state": {"type": {"any_": _UNFINISHED}}},
         }
         started = time.monotonic()
-        while _call(client, "POST", "/flow_runs/count", unfinished):
+        while call(client, "POST", "/flow_runs/count", unfinished):
             elapsed = time.monotonic() - started
             if elapsed > QUIET_SECONDS:
                 raise StartError(name, f"another run has not ended within {QUIET_SECONDS:.0f} s", stack.worker.log)
             stack.progress(name, f"waiting for an earlier run ({elapsed:.0f} s)")
             time.sleep(POLL_SECONDS)
         wanted = {"state": {"type": "SCHEDULED"}, "parameters": {"queue": queue, "verbs": list(verbs)}}
-        run = _call(client, "POST", f"/deployments/{deployment}/create_flow_run", wanted)["id"]
+        run = call(client, "POST", f"/deployments/{deployment}/create_flow_run", wanted)["id"]
         state = _end_of(stack, client, name, run)
     if state["type"] != "COMPLETED":
         said = f"it ended as {state['name']}: {state.get('message') or 'no reason was given'}"
@@ -54,7 +54,7 @@ def _end_of(stack: Stack, client: httpx.Client, name: str, run: str) -> dict[str
     assert stack.worker is not None
     started = time.monotonic()
     while True:
-        state: dict[str, Any] = _call(client, "GET", f"/flow_runs/{run}")["state"]
+        state: dict[str, Any] = call(client, "GET", f"/flow_runs/{run}")["state"]
         if state["type"] in _FINAL:
             return state
         elapsed = time.monotonic() - started
@@ -64,7 +64,7 @@ def _end_of(stack: Stack, client: httpx.Client, name: str, run: str) -> dict[str
         time.sleep(POLL_SECONDS)
 
 
-def _call(client: httpx.Client, method: str, path: str, body: object = None) -> Any:
+def call(client: httpx.Client, method: str, path: str, body: object = None) -> Any:
     """Prefect's answer; a server on SQLite is busy at times, and then asked again."""
 
     def once() -> Any:
