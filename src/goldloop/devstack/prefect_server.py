@@ -170,7 +170,6 @@ def _server_variables(home: Path, url: str, credentials: Credentials) -> dict[st
         # Leases in memory would be lost with the server, and runs that hold one would crash.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
-        "PREFECT_SERVER_DATABASE_TIMEOUT": "60",  # of SQLite's one writer at a time: the others wait, and do not fail
     }
 
 
