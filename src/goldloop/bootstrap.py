@@ -95,6 +95,7 @@ class Goldloop:
             category=settings.pull.category,
             environments=settings.pull.environments,
             rootless=settings.pull.rootless,
+            public_url=settings.langfuse_public_url,
         )
         return _checked(connected, connected.source.check)
 
@@ -103,6 +104,7 @@ class Goldloop:
         connected = labelstudio.connect(
             _needed("LABEL_STUDIO_URL", self.settings.label_studio_url),
             _needed("LABEL_STUDIO_API_KEY", self.settings.label_studio_api_key),
+            public_url=self.settings.label_studio_public_url,
         )
         return _checked(connected, connected.check)
 
@@ -146,15 +148,14 @@ class Goldloop:
 
         On another every task would seem deleted, and every score that rests on one would be taken back.
         """
-        here = self.label_studio.api.url
         for project in self.store.projects(codebook.name):
-            url = f"{here}/projects/{project.project_id}/data"
+            url = self.label_studio.project_url(project.project_id)
             if project.url == url:
                 continue
             if not self.settings.label_studio_moved:
                 raise ConfigError(
-                    f"the tasks of {codebook.name} are at {project.url}, and LABEL_STUDIO_URL is {here}: set it back, "
-                    "or, if that server has moved here, set GOLDLOOP_LABEL_STUDIO_MOVED=true for one run"
+                    f"the tasks of {codebook.name} are at {project.url}, and LABEL_STUDIO_URL leads to {url}: set it "
+                    "back, or, if that server has moved there, set GOLDLOOP_LABEL_STUDIO_MOVED=true for one run"
                 )
             self.store.save_project(project.model_copy(update={"url": url}))
 

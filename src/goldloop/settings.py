@@ -84,6 +84,12 @@ class Settings(BaseSettings):
         validation_alias="LABEL_STUDIO_API_KEY",
         description="a personal access token of Label Studio, or a legacy token where it takes them",
     )
+    langfuse_public_url: str | None = Field(
+        default=None, description="Langfuse's address in a browser, where it is not LANGFUSE_HOST; links lead there"
+    )
+    label_studio_public_url: str | None = Field(
+        default=None, description="Label Studio's address in a browser, where it is not LABEL_STUDIO_URL"
+    )
     label_studio_moved: bool = Field(
         default=False, description="LABEL_STUDIO_URL is the new address of the same server; true for one run"
     )

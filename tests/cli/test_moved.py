@@ -40,6 +40,21 @@ def test_another_server_is_not_taken_for_one_where_everything_was_deleted(settin
         list(goldloop.run(["gather"], QUEUE, Run()))
 
 
+def test_links_lead_to_where_a_browser_finds_the_servers(settings: Settings, httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/api/public/health").respond_with_json({"status": "OK", "version": "4.16.0"})
+    httpserver.expect_request("/api/public/projects").respond_with_json({"data": [{"id": "p"}]})
+    public = {
+        "label_studio_public_url": "https://labels.example.com/",
+        "langfuse_public_url": "https://traces.example.com/",
+        "langfuse_host": httpserver.url_for(""),
+        "langfuse_public_key": SecretStr("pk"),
+        "langfuse_secret_key": SecretStr("sk"),
+    }
+    with Goldloop(settings.model_copy(update=public)) as goldloop:
+        assert goldloop.label_studio.project_url(3) == "https://labels.example.com/projects/3/data"
+        assert goldloop.langfuse.source.trace_url("t1") == "https://traces.example.com/project/p/traces/t1"
+
+
 def test_a_server_that_moved_is_followed(settings: Settings) -> None:
     moved = settings.model_copy(update={"label_studio_moved": True})
     with Goldloop(moved) as goldloop:

@@ -10,7 +10,7 @@ import httpx
 from pydantic import SecretStr, ValidationError
 
 from goldloop.adapters.labelstudio.faults import SERVER, MissingError, unreadable
-from goldloop.adapters.labelstudio.http import NO_RETRY, Api
+from goldloop.adapters.labelstudio.http import NO_RETRY, Api, checked
 from goldloop.adapters.labelstudio.listing import PAGE_SIZE, Filter, Listing
 from goldloop.adapters.labelstudio.rows import INCLUDE, emails, reason, snapshot, trace_id
 from goldloop.adapters.labelstudio.validation import invalid_predictions
@@ -33,8 +33,9 @@ _USERS: Final = "list the users"
 class LabelStudio:
     """One Label Studio, by one account's key."""
 
-    def __init__(self, api: Api, *, page_size: int = PAGE_SIZE) -> None:
+    def __init__(self, api: Api, *, page_size: int = PAGE_SIZE, public_url: str | None = None) -> None:
         self.api = api
+        self._public_url = checked(public_url) if public_url else api.url
         self._page_size = page_size
         self._listing = Listing(api, page_size)
 
@@ -63,7 +64,11 @@ class LabelStudio:
     def ensure_project(self, draft: ProjectDraft, known: int | None) -> tuple[int, str]:
         """An existing project stays as it is, whatever the draft says."""
         project_id = self._known_project(known) or self._titled_project(draft.title) or self._new_project(draft)
-        return project_id, f"{self.api.url}/projects/{project_id}/data"
+        return project_id, self.project_url(project_id)
+
+    def project_url(self, project_id: int) -> str:
+        """Where people find the project."""
+        return f"{self._public_url}/projects/{project_id}/data"
 
     def find_tasks(self, project_id: int, trace_ids: Sequence[str]) -> dict[str, int]:
         """The oldest task, where a trace has several."""
@@ -201,6 +206,7 @@ def connect(
     transport: httpx.BaseTransport | None = None,
     retries: Retries | None = None,
     page_size: int = PAGE_SIZE,
+    public_url: str | None = None,
 ) -> LabelStudio:
     """A queue at `url`; nothing is sent yet.
 
@@ -210,6 +216,7 @@ def connect(
         transport: takes the network's place in tests.
         retries: when reads are tried again.
         page_size: tasks in one answer.
+        public_url: the address that people use, where it is another.
 
     Raises:
         ConfigError: the url is no http(s) address, or the key no key.
@@ -217,7 +224,9 @@ def connect(
     key = api_key.get_secret_value()
     if not key or not key.isascii() or not key.isprintable():
         raise ConfigError("LABEL_STUDIO_API_KEY is empty or damaged: copy a key from Account & Settings there into it.")
-    return LabelStudio(Api(url, api_key, transport=transport, retries=retries), page_size=page_size)
+    return LabelStudio(
+        Api(url, api_key, transport=transport, retries=retries), page_size=page_size, public_url=public_url
+    )
 
 
 def _task(draft: TaskDraft) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def connect(
     category: str = "name",
     environments: Sequence[str] = (),
     rootless: bool = True,
+    public_url: str | None = None,
     transport: httpx.BaseTransport | None = None,
     retries: Retries | None = None,
 ) -> Langfuse:
@@ -58,6 +59,7 @@ def connect(
         category: which field tells the strata apart, see `CategoryRule`.
         environments: only traces of these; all where empty.
         rootless: also look for traces that show no root observation.
+        public_url: the address that people use, where it is another.
         transport: takes the network's place in tests.
         retries: when to try again; the default waits some seconds in all.
 
@@ -66,7 +68,9 @@ def connect(
     """
     api = Api(host, public_key, secret_key, transport=transport, retries=retries)
     return Langfuse(
-        source=LangfuseSource(api, category=category, environments=environments, rootless=rootless),
+        source=LangfuseSource(
+            api, category=category, environments=environments, rootless=rootless, public_url=public_url
+        ),
         scores=LangfuseScores(api),
         datasets=LangfuseDatasets(api),
         api=api,

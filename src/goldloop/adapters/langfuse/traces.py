@@ -49,9 +49,11 @@ class LangfuseSource:
         category: str = "name",
         environments: Sequence[str] = (),
         rootless: bool = True,
+        public_url: str | None = None,
         page_size: int = _PAGE,
     ) -> None:
         self._api = api
+        self._public_url = (public_url or api.host).rstrip("/")
         self._category = CategoryRule.parse(category)
         self._environments = tuple(environments)
         self._rootless = rootless
@@ -118,7 +120,7 @@ class LangfuseSource:
     def trace_url(self, trace_id: str) -> str:
         if self._project is None:
             self._project = self._project_id()
-        return f"{self._api.host}/project/{quote(self._project, safe='')}/traces/{quote(trace_id, safe='')}"
+        return f"{self._public_url}/project/{quote(self._project, safe='')}/traces/{quote(trace_id, safe='')}"
 
     def _project_id(self) -> str:
         match self._api.get("projects"):
