@@ -38,7 +38,7 @@ class Langfuse:
         self.close()
 
 
-def connect(
+def connect(  # noqa: PLR0913 - each is a setting, and named at the call
     host: str,
     public_key: SecretStr,
     secret_key: SecretStr,
