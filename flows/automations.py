@@ -34,7 +34,6 @@ HEARTBEAT = timedelta(seconds=30)
 
 MISSED = 3
 TO_BEGIN = timedelta(minutes=10)  # a container's image may have to be fetched
-LONGEST_RUN = timedelta(days=1)  # one that dies later stays Crashed
 RESTARTS = 3
 FINAL = ("Completed", "Failed", "Cancelled", "Crashed", "Skipped", "TimedOut")  # states' names, as the events have them
 
@@ -44,18 +43,18 @@ _SIGN_OF_LIFE = {StateType.PENDING: "Pending", StateType.RUNNING: "heartbeat", S
 
 
 def _trigger(
-    posture: Posture, after: str, expect: tuple[str, ...], within: timedelta, starts: int | None = None
+    posture: Posture, after: str | None, expect: tuple[str, ...], within: timedelta, starts: range | None = None
 ) -> EventTrigger:
-    """A trigger for each run of goldloop's deployments, and for nobody else's, up to its `starts`th start."""
+    """A trigger for each run of goldloop's deployments, and for nobody else's; only in these of its `starts`."""
     run: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
     if starts is not None:
-        run["prefect.run-count"] = [str(number) for number in range(1, starts + 1)]
+        run["prefect.run-count"] = [str(number) for number in starts]
     return EventTrigger(
         posture=posture,
         match=ResourceSpecification(run),
         match_related=ResourceSpecification(_TAGGED),
         for_each={"prefect.resource.id"},
-        after={_event(after)},
+        after={_event(after)} if after else set(),
         expect={_event(name) for name in expect},
         threshold=1,
         within=within,
@@ -82,8 +81,10 @@ AUTOMATIONS = (
     AutomationCore(
         name="goldloop: start dead runs again",
         description="A run that crashed after it had begun is scheduled again, three times at most.",
-        # Only after Running: one that cannot even begin, for a broken image, say, would come back for ever.
-        trigger=_trigger(Posture.Reactive, "Running", ("Crashed",), LONGEST_RUN, starts=RESTARTS),
+        # Whenever it crashes: a process that died is reported by its runner and, a second or so later, by the worker,
+        # and the second report undoes what the first has led to. A run that cannot even begin, for a broken image,
+        # say, has no start, and would come back for ever: it stays as it is.
+        trigger=_trigger(Posture.Reactive, None, ("Crashed",), timedelta(0), starts=range(1, RESTARTS + 1)),
         actions=[ChangeFlowRunState(state=StateType.SCHEDULED, message="It died and is started again.")],
     ),
 )

@@ -237,7 +237,7 @@ def test_a_second_run_is_cancelled_and_a_killed_one_starts_again(deployed: Deplo
         writer.rollback()
         writer.close()
     run = deployed.when(first, {"COMPLETED"})
-    assert run["run_count"] == 2
+    assert 2 <= run["run_count"] <= RESTARTS + 1
     states = deployed.states(first)
     assert states.index("Running") < states.index("Crashed") < states.index("Completed")
     # It died before the other, and too often.
