@@ -17,7 +17,7 @@ from goldloop.devstack.places import Places
 from goldloop.devstack.stack import Part, Stack
 
 # Enough to find what a small change breaks; a longer search: HYPOTHESIS_PROFILE=long make unit
-hypothesis.settings.register_profile("short", max_examples=40, deadline=None)
+hypothesis.settings.register_profile("short", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
