@@ -35,7 +35,9 @@ HEARTBEAT = timedelta(seconds=30)
 MISSED = 3
 TO_BEGIN = timedelta(minutes=10)  # a container's image may have to be fetched
 RESTARTS = 3
-FINAL = ("Completed", "Failed", "Cancelled", "Crashed", "Skipped", "TimedOut")  # states' names, as the events have them
+REPORTED = timedelta(seconds=10)  # by then all have said that it died; the shortest that Prefect takes
+ENDED = ("Completed", "Failed", "Cancelled", "Skipped", "TimedOut")  # states' names, as the events have them
+FINAL = (*ENDED, "Crashed")
 
 
 _TAGGED: dict[str, str | list[str]] = {"prefect.resource.id": f"prefect.tag.{TAG}", "prefect.resource.role": "tag"}
@@ -43,7 +45,7 @@ _SIGN_OF_LIFE = {StateType.PENDING: "Pending", StateType.RUNNING: "heartbeat", S
 
 
 def _trigger(
-    posture: Posture, after: str | None, expect: tuple[str, ...], within: timedelta, starts: range | None = None
+    posture: Posture, after: str, expect: tuple[str, ...], within: timedelta, starts: range | None = None
 ) -> EventTrigger:
     """A trigger for each run of goldloop's deployments, and for nobody else's; only in these of its `starts`."""
     run: dict[str, str | list[str]] = {"prefect.resource.id": "prefect.flow-run.*"}
@@ -54,7 +56,7 @@ def _trigger(
         match=ResourceSpecification(run),
         match_related=ResourceSpecification(_TAGGED),
         for_each={"prefect.resource.id"},
-        after={_event(after)} if after else set(),
+        after={_event(after)},
         expect={_event(name) for name in expect},
         threshold=1,
         within=within,
@@ -81,10 +83,10 @@ AUTOMATIONS = (
     AutomationCore(
         name="goldloop: start dead runs again",
         description="A run that crashed after it had begun is scheduled again, three times at most.",
-        # Whenever it crashes: a process that died is reported by its runner and, a second or so later, by the worker,
-        # and the second report undoes what the first has led to. A run that cannot even begin, for a broken image,
-        # say, has no start, and would come back for ever: it stays as it is.
-        trigger=_trigger(Posture.Reactive, None, ("Crashed",), timedelta(0), starts=range(1, RESTARTS + 1)),
+        # Not at once: a process that died is reported by its runner and, a second or so later, by the worker, and the
+        # second report would undo a restart that the first has led to. A run that cannot even begin, for a broken
+        # image, say, has no start, and would come back for ever: it stays as it is.
+        trigger=_trigger(Posture.Proactive, "Crashed", ("Running", *ENDED), REPORTED, starts=range(1, RESTARTS + 1)),
         actions=[ChangeFlowRunState(state=StateType.SCHEDULED, message="It died and is started again.")],
     ),
 )

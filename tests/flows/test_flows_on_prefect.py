@@ -236,6 +236,12 @@ def test_a_second_run_is_cancelled_and_a_killed_one_starts_again(deployed: Deplo
     finally:
         writer.rollback()
         writer.close()
+
+    def started_again() -> bool | None:
+        deployed.evaluate_automations()
+        return deployed.get(f"/flow_runs/{first}")["run_count"] > 1 or None
+
+    until(started_again, "restart", every_s=3)
     run = deployed.when(first, {"COMPLETED"})
     assert 2 <= run["run_count"] <= RESTARTS + 1
     states = deployed.states(first)
