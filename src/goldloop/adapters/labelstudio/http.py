@@ -86,7 +86,7 @@ class Api:
         """One attempt through the SDK: the only way to write."""
         sdk = self._sdk
         from label_studio_sdk.core.api_error import ApiError  # noqa: PLC0415 - two seconds, see _sdk
-        from label_studio_sdk.core.parse_error import ParsingError  # noqa: PLC0415
+        from label_studio_sdk.core.parse_error import ParsingError  # noqa: PLC0415 - two seconds, see _sdk
 
         try:
             return call(sdk)
