@@ -1,7 +1,8 @@
 """An ML backend, made known to Label Studio, which then asks it for predictions."""
 
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
@@ -9,6 +10,9 @@ from goldloop.adapters.labelstudio.faults import MissingError
 from goldloop.adapters.labelstudio.http import NO_RETRY, Api
 from goldloop.adapters.labelstudio.queue import LabelStudio
 from goldloop.errors import RejectedError
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio as Sdk
 
 _CONNECT: Final = "connect the ML backend"
 
@@ -37,34 +41,21 @@ def connect_backend(
     api = label_studio.api
     known = _known(api, project_id, url)
     secret = password.get_secret_value()
+
+    def connect(sdk: "Sdk") -> object:
+        send = sdk.ml.create if known is None else partial(sdk.ml.update, known)
+        return send(
+            project=project_id,
+            url=url,
+            title=title,
+            auth_method="BASIC_AUTH",
+            basic_auth_user=username,
+            basic_auth_pass=secret,
+            request_options=NO_RETRY,
+        )
+
     try:
-        if known is None:
-            api.sdk_once(
-                _CONNECT,
-                lambda sdk: sdk.ml.create(
-                    project=project_id,
-                    url=url,
-                    title=title,
-                    auth_method="BASIC_AUTH",
-                    basic_auth_user=username,
-                    basic_auth_pass=secret,
-                    request_options=NO_RETRY,
-                ),
-            )
-        else:
-            api.sdk_once(
-                _CONNECT,
-                lambda sdk: sdk.ml.update(
-                    known,
-                    project=project_id,
-                    url=url,
-                    title=title,
-                    auth_method="BASIC_AUTH",
-                    basic_auth_user=username,
-                    basic_auth_pass=secret,
-                    request_options=NO_RETRY,
-                ),
-            )
+        api.sdk_once(_CONNECT, connect)
     except MissingError:
         raise
     except RejectedError as error:
