@@ -1,0 +1,1 @@
+"""What users said and did, as evidence about a trace."""
