@@ -52,7 +52,7 @@ def test_an_unknown_field_is_an_error_and_not_ignored() -> None:
         ),
         ("hotkey: q", 'hotkey: "1"', "two labels have one hotkey"),
         ("random: 0.5", "random: 0.6", "the shares of the mix sum to 1.1, and must sum to 1"),
-        ("kind: binary", "kind: text", "a text question takes 0 to 0 labels"),
+        ("kind: binary", "kind: text", "a text question takes no labels"),
     ],
 )
 def test_what_does_not_hold_together_is_said(old: str, new: str, said: str) -> None:

@@ -6,11 +6,10 @@ HyperText: the first runs script in Label Studio's page, the second loads images
 
 from xml.etree import ElementTree as ET
 
+from goldloop.codebook.controls import SUBJECT
 from goldloop.codebook.schema import Codebook, Question
 from goldloop.codebook.style import STYLE
 
-SUBJECT = "output"
-"""Name of the tag that holds the answer to judge: every question is about it."""
 _KEYS = "Shift+Enter closes a text, Ctrl+Enter submits, Ctrl+Space skips"
 """What Label Studio's own keys are: those of the labels stand beside them."""
 
@@ -75,7 +74,7 @@ def _question(parent: ET.Element, codebook: Codebook, question: Question) -> Non
     for other, wanted in (question.only_if or {}).items():
         part.set("visibleWhen", "choice-selected")
         part.set("whenTagName", other)
-        part.set("whenChoiceValue", _choice_value(codebook, other, wanted))
+        part.set("whenChoiceValue", ",".join(_choice_value(codebook, other, label) for label in wanted))
     ET.SubElement(part, "Header", value=question.text, size="5")
     if question.chooses:
         choices = ET.SubElement(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 
-from goldloop.codebook.render import SUBJECT
+from goldloop.codebook.controls import SUBJECT
 from goldloop.codebook.schema import Codebook, Question
 from goldloop.errors import RejectedError
 from goldloop.ids import key
@@ -22,6 +22,9 @@ _TYPES = {
     "binary": "choices",
     "choice": "choices",
     "multi-choice": "choices",
+    "rating": "choices",
+    "pairwise": "choices",
+    "number": "number",
     "correction": "textarea",
     "text": "textarea",
 }
@@ -76,7 +79,7 @@ def from_result(codebook: Codebook, result: Sequence[Mapping[str, JsonValue]]) -
 
 def _given(question: Question, answers: Mapping[str, Value]) -> bool:
     return question.name in answers and all(
-        answers.get(other) == label for other, label in (question.only_if or {}).items()
+        answers.get(other) in labels for other, labels in (question.only_if or {}).items()
     )
 
 

@@ -3,14 +3,39 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from goldloop.codebook.queue import QueueSettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 QueueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,59}$")]
+ScoreName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,34}$")]
+"""Langfuse takes no longer name for a score config."""
 Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
-Share = Annotated[float, Field(gt=0, le=1)]
+Hotkey = Annotated[str, Field(pattern=r"^[a-z0-9]$")]
+Severity = Literal["minor", "major", "critical"]
+Kind = Literal["binary", "choice", "multi-choice", "rating", "number", "text", "correction", "pairwise"]
+
+SIDES: Final = ("output", "alternative")
+"""The labels that each pairwise question has: the app's own answer is the better one, or the other that it is held
+against. Which of them stands on which side of the screen, a trace's id decides."""
+TIE: Final = "tie"
+RESERVED: Final = frozenset(
+    "title conversation output other system documents steps about feedback prelabel skip_reason trace".split()
+)
+"""Tags of every label config: a question of that name would be one of them."""
+_LABELS: Final[dict[Kind, tuple[int, int]]] = {
+    "binary": (2, 2),
+    "choice": (2, 20),
+    "multi-choice": (2, 20),
+    "rating": (2, 10),
+    "number": (0, 0),
+    "text": (0, 0),
+    "correction": (0, 0),
+    "pairwise": (2, 3),
+}
 
 
 class _Part(BaseModel):
@@ -23,20 +48,47 @@ class Label(_Part):
     name: Name
     text: str = Field(min_length=1, description="what the annotator reads on the button")
     definition: str = Field(min_length=1, description="when it applies")
-    hotkey: str | None = Field(default=None, pattern=r"^[a-z0-9]$")
+    positive: str | None = Field(default=None, min_length=1, description="an example to which it applies")
+    negative: str | None = Field(default=None, min_length=1, description="an example to which it does not apply")
+    edge: str | None = Field(
+        default=None, min_length=1, description="a case that looks like it and is not in it, and why"
+    )
+    hotkey: Hotkey | None = Field(default=None, description="the key that chooses it")
+    severity: Severity | None = Field(default=None, description="how bad this kind of error is")
+
+
+class Scale(_Part):
+    """Which numbers a number question takes."""
+
+    minimum: float
+    maximum: float
+    step: float = Field(default=1, gt=0)
+    unit: str | None = Field(default=None, min_length=1, description="what is counted, such as minutes")
+
+    @model_validator(mode="after")
+    def _goes_up(self) -> Self:
+        if self.minimum >= self.maximum:
+            raise ValueError("the minimum of a scale must be below its maximum")
+        return self
 
 
 class Question(_Part):
     """One thing asked of a trace."""
 
     name: Name
-    kind: Literal["binary", "choice", "multi-choice", "correction", "text"]
+    kind: Kind
     text: str = Field(min_length=1, description="the question as the annotator reads it")
-    labels: tuple[Label, ...] = ()
+    labels: tuple[Label, ...] = Field(
+        default=(), description="the choices; of a rating, from the lowest to the highest"
+    )
+    scale: Scale | None = Field(default=None, description="which numbers a number question takes")
     required: bool = False
     failure: tuple[Name, ...] = Field(default=(), description="labels that make the trace a failure")
-    only_if: dict[Name, Name] | None = Field(
-        default=None, min_length=1, max_length=1, description="shown only when that question has that label"
+    only_if: dict[Name, tuple[Name, ...]] | None = Field(
+        default=None, min_length=1, max_length=1, description="shown only when that question has (one of) that label"
+    )
+    score: ScoreName | None = Field(
+        default=None, description="name of the Langfuse score of its answer; human_<name> without it"
     )
 
     @property
@@ -45,42 +97,60 @@ class Question(_Part):
 
     @property
     def chooses(self) -> bool:
-        """Whether it is answered by labels, so that a majority exists."""
-        return self.kind in {"binary", "choice", "multi-choice"}
+        """Whether it is answered by labels, so that answers can be counted."""
+        return bool(self.labels)
+
+    @property
+    def score_name(self) -> str:
+        return self.score or f"human_{self.name}"
+
+    @field_validator("only_if", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {name: (labels,) if isinstance(labels, str) else labels for name, labels in value.items()}
+
+    def _problems(self) -> Iterator[str]:
+        low, high = _LABELS[self.kind]
+        if not low <= len(self.labels) <= high:
+            wanted = f"{low} to {high} labels" if low < high else f"{low} labels" if low else "no labels"
+            yield f"a {self.kind} question takes {wanted}, and {self.name} has {len(self.labels)}"
+        if len(set(self.label_names)) != len(self.labels):
+            yield f"{self.name} has two labels of one name"
+        if self.kind == "pairwise" and (self.label_names[:2] != SIDES or set(self.label_names[2:]) - {TIE}):
+            yield f"the labels of the pairwise question {self.name} are {', '.join(SIDES)} and, where wanted, {TIE}"
+        if (self.kind == "number") != (self.scale is not None):
+            yield f"{self.name}: a number question needs a `scale`, and no other question takes one"
+        unknown = set(self.failure) - set(self.label_names)
+        if unknown:
+            yield f"{self.name} counts {sorted(unknown)} as failure, but has no such label"
 
     @model_validator(mode="after")
     def _labels_fit_kind(self) -> Self:
-        wanted = {"binary": (2, 2), "choice": (2, 20), "multi-choice": (2, 20), "correction": (0, 0), "text": (0, 0)}
-        low, high = wanted[self.kind]
-        if not low <= len(self.labels) <= high:
-            raise ValueError(
-                f"a {self.kind} question takes {low} to {high} labels, and {self.name} has {len(self.labels)}"
-            )
-        if len(set(self.label_names)) != len(self.labels):
-            raise ValueError(f"{self.name} has two labels of one name")
-        unknown = set(self.failure) - set(self.label_names)
-        if unknown:
-            raise ValueError(f"{self.name} counts {sorted(unknown)} as failure, but has no such label")
+        problems = list(self._problems())
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 
-class QueueSettings(_Part):
-    """How many traces are drawn, by which policies, for how many annotators."""
+class SkipReason(_Part):
+    """Why an annotator could not judge a trace: chosen before skipping it."""
 
-    budget: int = Field(gt=0, le=10_000, description="traces drawn a day, UTC")
-    mix: dict[Literal["random", "stratified"], Share] = Field(description="share of each policy; they sum to 1")
-    stratified_power: float = Field(
-        default=0.5, ge=0, le=1, description="a category weighs its size to this power: 0 all alike, 1 by size"
+    name: Name
+    text: str = Field(min_length=1, description="what the annotator reads on the button")
+    hotkey: Hotkey | None = None
+
+
+class LangfuseMapping(_Part):
+    """Where a codebook's answers go in Langfuse; each question names its own score."""
+
+    annotation_score: ScoreName | None = Field(
+        default=None, description="name of the scores of single annotations; annotation_<verdict> without it"
     )
-    annotations_per_trace: int = Field(default=1, ge=1, le=9, description="annotators who judge each trace")
-    age_limit_days: int = Field(default=30, ge=1, description="older traces are not drawn")
-
-    @model_validator(mode="after")
-    def _shares_sum_to_one(self) -> Self:
-        total = sum(self.mix.values())
-        if abs(total - 1) > 1e-9:  # noqa: PLR2004 - rounding of decimal shares
-            raise ValueError(f"the shares of the mix sum to {total:g}, and must sum to 1")
-        return self
+    dataset: str | None = Field(
+        default=None, min_length=1, max_length=200, description="the dataset of confirmed failures; the queue's name"
+    )
 
 
 class Codebook(_Part):
@@ -90,8 +160,10 @@ class Codebook(_Part):
     version: Version
     title: str = Field(min_length=1, max_length=40, description="what annotators see as the project's name")
     owner: str = Field(min_length=1, description="the one person who decides")
-    purpose: str = Field(min_length=1)
+    purpose: str = Field(min_length=1, description="what the labels are for, and what is judged")
     questions: tuple[Question, ...] = Field(min_length=1)
+    skip_reasons: tuple[SkipReason, ...] = Field(default=(), description="offered where a trace can't be judged")
+    langfuse: LangfuseMapping = LangfuseMapping()
     queue: QueueSettings
 
     @property
@@ -102,6 +174,19 @@ class Codebook(_Part):
     @property
     def ref(self) -> str:
         return f"{self.name}@{self.version}"
+
+    @property
+    def pairwise(self) -> bool:
+        """Whether two answers are held against each other, and not one judged."""
+        return any(question.kind == "pairwise" for question in self.questions)
+
+    @property
+    def annotation_score(self) -> str:
+        return self.langfuse.annotation_score or f"annotation_{self.verdict.name}"
+
+    @property
+    def dataset(self) -> str:
+        return self.langfuse.dataset or self.name
 
     def question(self, name: str) -> Question | None:
         return next((question for question in self.questions if question.name == name), None)
@@ -119,15 +204,38 @@ class Codebook(_Part):
         if len(verdicts) != 1:
             yield "exactly one question has to say by `failure` which answer is a failure"
         elif verdicts[0].kind == "multi-choice" or verdicts[0].only_if:
-            yield f"{verdicts[0].name} decides about failure: it must be binary or choice, and always shown"
+            yield f"{verdicts[0].name} decides about failure: it must give one label, and always be shown"
+        taken = sorted(RESERVED & set(names))
+        if taken:
+            yield f"no question can be named {', '.join(taken)}: the screen has that already"
+        scores = [question.score_name for question in self.questions if question.kind not in {"text", "correction"}]
+        scores += [self.annotation_score] if len(verdicts) == 1 else []
+        if len(set(scores)) != len(scores):
+            yield "two answers would go to one Langfuse score: give one of them another `score`"
+        if any(len(score) > 35 for score in scores):  # noqa: PLR2004 - see ScoreName
+            yield "a Langfuse score's name has 35 characters at most: give that question a shorter `score`"
+        if self.pairwise and any(question.kind == "correction" for question in self.questions):
+            yield "where two answers are compared there is no one answer to correct: leave the correction out"
+        yield from self._key_problems()
+        yield from self._order_problems()
+
+    def _key_problems(self) -> Iterator[str]:
         hotkeys = [label.hotkey for question in self.questions for label in question.labels if label.hotkey]
+        hotkeys += [reason.hotkey for reason in self.skip_reasons if reason.hotkey]
         if len(set(hotkeys)) != len(hotkeys):
-            yield "two labels have one hotkey"
+            twice = sorted({key for key in hotkeys if hotkeys.count(key) > 1})
+            yield f"two labels have one hotkey: {', '.join(twice)}"
+        reasons = [reason.name for reason in self.skip_reasons]
+        if len(set(reasons)) != len(reasons):
+            yield "two skip reasons have one name"
+
+    def _order_problems(self) -> Iterator[str]:
         for place, question in enumerate(self.questions):
-            for other, label in (question.only_if or {}).items():
+            for other, labels in (question.only_if or {}).items():
                 before = next((asked for asked in self.questions[:place] if asked.name == other), None)
-                if before is None or label not in before.label_names:
-                    yield f"{question.name} is shown only if {other} is {label}, which no question before it can be"
+                for label in labels:
+                    if before is None or label not in before.label_names:
+                        yield f"{question.name} is shown only if {other} is {label}, which no question before it can be"
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:

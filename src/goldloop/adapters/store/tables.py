@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
 from goldloop.adapters.store.columns import FreeText, Json, Key, UtcTime
@@ -49,6 +50,8 @@ codebooks = Table(
     _must("digest", Text),
     _must("body", Json),
     _must("saved_at", UtcTime),
+    Column("lineage", Json),
+    Column("published_at", UtcTime),
 )
 
 projects = Table(
@@ -59,6 +62,18 @@ projects = Table(
     _key("purpose"),
     _must("project_id", Integer),
     _must("url", Text),
+    Column("label_config", Text),
+)
+
+# Langfuse's score configs have neither an id of ours nor a unique name: they are known again by what they hold.
+score_configs = Table(
+    "score_configs",
+    METADATA,
+    _key("queue"),
+    _key("name"),
+    _key("digest"),
+    _must("config_id", Text),
+    _must("saved_at", UtcTime),
 )
 
 watermarks = Table("watermarks", METADATA, _key("stream"), _must("at", UtcTime))
@@ -179,6 +194,7 @@ annotations = Table(
     _must("annotator", Text),
     _must("answers", Json),
     _must("skipped", Boolean),
+    Column("skip_reason", Text),
     _must("deleted", Boolean),
     _must("created_at", UtcTime),
     _must("updated_at", UtcTime),
@@ -198,6 +214,7 @@ annotation_history = Table(
     _must("annotator", Text),
     _must("answers", Json),
     _must("skipped", Boolean),
+    Column("skip_reason", Text),
     _must("deleted", Boolean),
     _must("updated_at", UtcTime),
     Column("lead_time_s", Double),
@@ -219,6 +236,7 @@ answers = Table(
     _must("annotators", Json),
     _must("method", Text),
     _must("failure", Boolean),
+    Column("quarantined", Boolean, nullable=False, server_default=false()),
     _must("revised_at", UtcTime),
     _drawn(),
 )
@@ -237,6 +255,7 @@ scores = Table(
     Column("comment", FreeText),
     _must("metadata", Json),
     _must("environment", Text),
+    Column("config_id", Text),
     _must("event_at", UtcTime),
     _must("digest", Text),
     _must("state", Text),

@@ -1,0 +1,69 @@
+"""What travels between the verbs: frozen records, validated on the way in, without any I/O.
+
+Times are aware and in UTC. Ids of traces, observations and scores are Langfuse's own strings; ids of projects, tasks
+and annotations are Label Studio's integers.
+"""
+
+from goldloop.records.base import (
+    Probability,
+    Record,
+    Utc,
+    Value,
+)
+from goldloop.records.results import (
+    EvalRow,
+    Parked,
+    Receipt,
+    Score,
+    ScoreType,
+)
+from goldloop.records.traces import (
+    Candidate,
+    Document,
+    Message,
+    Signal,
+    Step,
+    Trace,
+)
+from goldloop.records.way import (
+    Annotation,
+    AnnotationSnapshot,
+    Answer,
+    Draw,
+    DrawRun,
+    Judgement,
+    Prediction,
+    Project,
+    State,
+    Task,
+    TaskSnapshot,
+)
+
+__all__ = [
+    "Annotation",
+    "AnnotationSnapshot",
+    "Answer",
+    "Candidate",
+    "Document",
+    "Draw",
+    "DrawRun",
+    "EvalRow",
+    "Judgement",
+    "Message",
+    "Parked",
+    "Prediction",
+    "Probability",
+    "Project",
+    "Receipt",
+    "Record",
+    "Score",
+    "ScoreType",
+    "Signal",
+    "State",
+    "Step",
+    "Task",
+    "TaskSnapshot",
+    "Trace",
+    "Utc",
+    "Value",
+]

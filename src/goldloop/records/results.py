@@ -1,0 +1,68 @@
+"""What goes to Langfuse and to the golden set, and what is kept aside."""
+
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from goldloop.records.base import Record, Utc, Value
+from goldloop.records.traces import Document, Message
+
+
+class ScoreType(StrEnum):
+    NUMERIC = "NUMERIC"
+    CATEGORICAL = "CATEGORICAL"
+    BOOLEAN = "BOOLEAN"
+    TEXT = "TEXT"
+
+
+class Score(Record):
+    """A Langfuse score of ours. A revision keeps `score_id` and has a later `event_at`; the server keeps the latest."""
+
+    score_id: str
+    trace_id: str
+    name: str
+    data_type: ScoreType
+    value: str | float
+    comment: str | None = None
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    environment: str = "default"
+    config_id: str | None = Field(default=None, description="the score config that the value keeps to")
+    event_at: Utc
+
+
+class EvalRow(Record):
+    """A line of the golden set: what was asked, what was wrong with the answer, and where the judgement comes from."""
+
+    row_id: str
+    dataset: str
+    trace_id: str
+    input: list[Message]
+    context: list[Document]
+    output: str
+    expected_output: str | None = Field(description="the annotators' correction, where they gave one")
+    labels: dict[str, Value]
+    severity: str | None = Field(default=None, description="of the worst error that was named")
+    note: str | None
+    provenance: dict[str, JsonValue]
+
+
+class Receipt(Record):
+    """What a sink says of one write: taken, or refused with a reason."""
+
+    key: str
+    accepted: bool
+    reason: str = ""
+
+
+class Parked(Record):
+    """Something kept aside: by which verb, why, and what it was. Never a trace's payload."""
+
+    parked_id: str
+    verb: str
+    subject: str = Field(description="its kind and id: `trace:ID`, `score:ID`, `eval-row:ID`, `task:PROJECT/TASK`, ...")
+    queue: str
+    trace_id: str | None
+    reason: str
+    detail: str = ""
+    parked_at: Utc
+    attempts: int = Field(default=1, ge=1)

@@ -1,0 +1,160 @@
+"""What a trace becomes on its way through the store."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from goldloop.records.base import Probability, Record, Utc, Value
+
+
+class State(StrEnum):
+    """Where a drawn trace is. Each but the last follows from the one before; any may turn to `parked`."""
+
+    DRAWN = "drawn"
+    QUEUED = "queued"
+    ANNOTATED = "annotated"
+    RESOLVED = "resolved"
+    PUBLISHED = "published"
+    PARKED = "parked"
+
+
+class DrawRun(Record):
+    """One randomised draw; with the candidates of its window it is reproducible from this row alone."""
+
+    run_id: str
+    queue: str
+    codebook_version: str
+    drawn_at: Utc
+    window_start: Utc
+    window_end: Utc
+    frame_size: int = Field(ge=0)
+    budget: int = Field(ge=0)
+    seed: int
+    mix: dict[str, float]
+    settings_hash: str
+    code_version: str
+
+
+class Draw(Record):
+    """One drawn trace: the policy it is stamped with, the whole mixture, and its inclusion probability `pi`."""
+
+    run_id: str
+    queue: str
+    codebook_version: str
+    trace_id: str
+    policy: str
+    mixture: dict[str, Probability] = Field(description="each policy's share of this trace's probability; sums to 1")
+    pi: Probability
+    stratum: str
+    priority: int = Field(description="place in the annotators' order, 0 first; independent of pi")
+
+
+class Judgement(Record):
+    """What a judge says of one trace: answers by question, or an abstention with its cause."""
+
+    judge: str
+    judge_version: str
+    answers: dict[str, Value] = Field(default_factory=dict)
+    probability: Probability | None = Field(default=None, description="of the verdict it gave")
+    method: str = Field(description="how the probability came about: lexical, logprobs, votes, verbalised, ...")
+    calibrated: bool = False
+    reason: str = ""
+    abstained: str | None = Field(default=None, description="why it gives no answer")
+
+
+class Prediction(Record):
+    """A judgement of one trace under one codebook: the prelabel."""
+
+    queue: str
+    codebook_version: str
+    trace_id: str
+    judged_at: Utc
+    judgement: Judgement
+
+
+class Project(Record):
+    """A Label Studio project that a codebook version owns; `url` is where annotators go.
+
+    Versions that break no question share one. `label_config` is the one that goldloop set last, where it is known.
+    """
+
+    queue: str
+    codebook_version: str
+    purpose: Literal["review", "blind"] = "review"
+    project_id: int
+    url: str
+    label_config: str | None = None
+
+
+class Task(Record):
+    """Label Studio's unit: one drawn trace in one project."""
+
+    queue: str
+    codebook_version: str
+    trace_id: str
+    project_id: int
+    task_id: int
+
+
+class AnnotationSnapshot(Record):
+    """One annotation as Label Studio holds it now; `result` is its own JSON."""
+
+    annotation_id: int
+    annotator: str
+    result: list[dict[str, JsonValue]]
+    skipped: bool
+    created_at: Utc
+    updated_at: Utc
+    lead_time_s: float | None = None
+    from_prediction: bool = False
+
+
+class TaskSnapshot(Record):
+    """One task as Label Studio holds it now, with every annotation that still exists."""
+
+    task_id: int
+    project_id: int
+    trace_id: str | None = None
+    shown_output: str = Field(default="", description="the answer as the task shows it: `data.output`")
+    updated_at: Utc
+    annotations: tuple[AnnotationSnapshot, ...] = ()
+    predictions: int = Field(default=0, description="how many prelabels the task carries")
+
+
+class Annotation(Record):
+    """One human's answer to one task, parsed by the codebook; `key` stays the same over its edits."""
+
+    key: str
+    queue: str
+    codebook_version: str
+    trace_id: str
+    project_id: int
+    task_id: int
+    annotation_id: int
+    annotator: str
+    answers: dict[str, Value] = Field(default_factory=dict)
+    skipped: bool = False
+    skip_reason: str | None = Field(default=None, description="why it was skipped, where the annotator said so")
+    deleted: bool = False
+    created_at: Utc
+    updated_at: Utc
+    lead_time_s: float | None = None
+    from_prediction: bool = False
+
+
+class Answer(Record):
+    """What the annotations of one trace were resolved to, for one question."""
+
+    queue: str
+    codebook_version: str
+    trace_id: str
+    question: str
+    value: Value
+    votes: int = Field(ge=1, description="annotations that say so")
+    voters: int = Field(ge=1, description="annotations that answered the question")
+    annotators: tuple[str, ...]
+    method: str
+    failure: bool = False
+    quarantined: bool = Field(default=False, description="a later version asks something else by this question")
+    revised_at: Utc = Field(description="the newest annotation it rests on")
