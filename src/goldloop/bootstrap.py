@@ -117,13 +117,14 @@ class Goldloop:
         return load_folder(self.settings.codebooks)
 
     def codebook(self, queue: str | None) -> Codebook:
-        """The codebook of the queue; without a name the only one there is."""
+        """The codebook of the queue; without a name that of GOLDLOOP_QUEUE, or the only one there is."""
+        queue = queue or self.settings.queue
         if queue is None and len(self.codebooks) == 1:
             return next(iter(self.codebooks.values()))
         if queue in self.codebooks:
             return self.codebooks[queue]
         names = ", ".join(self.codebooks)
-        what = "name the queue" if queue is None else f"there is no queue {queue!r}"
+        what = "name the queue, or set GOLDLOOP_QUEUE" if queue is None else f"there is no queue {queue!r}"
         raise ConfigError(f"{what}: {self.settings.codebooks} holds {names}")
 
     def run(self, verbs: Iterable[str], queue: str | None, run: Run) -> Iterator[tuple[str, Record]]:

@@ -96,6 +96,10 @@ class Settings(BaseSettings):
 
     store_url: str = Field(default="sqlite:///.goldloop/goldloop.db", description="SQLite or PostgreSQL, as a URL")
     codebooks: Path = Field(default=Path("label_configs"), description="folder of the codebooks")
+    queue: str | None = Field(
+        default=None,
+        description="the queue that commands and flows take where none is named; needed where there are more",
+    )
     evals: Path = Field(default=Path("evals"), description="folder of the golden sets")
     confirm_seconds: int = Field(default=30, ge=0, description="how long publish waits to read back what it sent")
     lock_seconds: int = Field(default=60, ge=3, description="after this long a dead run's lock is free")

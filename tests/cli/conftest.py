@@ -26,6 +26,7 @@ def goldloop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(ROOT / "label_configs", tmp_path / "label_configs")
+    monkeypatch.setenv("GOLDLOOP_QUEUE", "answer-quality")
     stamina.set_testing(testing=True, attempts=2)  # without a pause, yet once more
     yield partial(terminal.goldloop, monkeypatch, capsys)
     stamina.set_testing(testing=False)

@@ -35,7 +35,7 @@ parked_app = typer.Typer(no_args_is_help=True, help="What was kept aside, and tr
 app.add_typer(codebook_app, name="codebook")
 app.add_typer(parked_app, name="parked")
 
-Queue = Annotated[str | None, typer.Option("--queue", "-q", help="The codebook's name; not needed where there is one.")]
+Queue = Annotated[str | None, typer.Option("--queue", "-q", help="The codebook's name; GOLDLOOP_QUEUE without it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Start of the draw's randomness; a random one without it.")]
 
@@ -132,17 +132,21 @@ def run(queue: Queue = None, seed: Seed = None, as_json: AsJson = False) -> None
 @app.command(epilog=_epilog("goldloop status --json"))
 def status(as_json: AsJson = False) -> None:
     """Show the report of every queue, from the store alone: no server is asked."""
-    from goldloop.cli.output import print_json, print_report
+    from goldloop.cli.output import out, print_json, print_report
 
     made = {}
     with _opened() as goldloop:
         for name in goldloop.codebooks:
-            made[name] = goldloop.peek(name)
+            # One that was never drawn from has nothing to show, unless it is what the commands here are about.
+            if goldloop.store.projects(name) or name == goldloop.settings.queue or len(goldloop.codebooks) == 1:
+                made[name] = goldloop.peek(name)
     if as_json:
         print_json({name: report.model_dump(mode="json") for name, report in made.items()})
         return
     for report in made.values():
         print_report(report)
+    if not made:
+        out.print(f"Nothing was drawn yet from {', '.join(goldloop.codebooks)}. Next: goldloop run --queue NAME")
 
 
 @app.command(epilog=_epilog("goldloop doctor"))

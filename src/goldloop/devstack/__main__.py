@@ -17,7 +17,7 @@ from goldloop import settings
 from goldloop.devstack import annotators
 from goldloop.devstack.board import board
 from goldloop.devstack.counts import Counts
-from goldloop.devstack.demo import Demo, sample_or
+from goldloop.devstack.demo import QUEUE, Demo, sample_or
 from goldloop.devstack.flows import run_flow
 from goldloop.devstack.interrupts import end_with_parent, orderly_end
 from goldloop.devstack.places import Places, demo_places, shown
@@ -25,8 +25,6 @@ from goldloop.devstack.stack import ALL_PARTS, ExternalServers, Stack
 from goldloop.devstack.tracefile import FileTrace, read
 from goldloop.errors import GoldloopError
 from goldloop.records import Project
-
-QUEUE = "answer-quality"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 out = Console()

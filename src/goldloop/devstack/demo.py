@@ -23,6 +23,8 @@ from goldloop.errors import GoldloopError, RejectedError
 from goldloop.ports import Progress, Window
 from goldloop.records import Project
 
+QUEUE = "answer-quality"
+"""The sample's traces are rated by this codebook."""
 IN = ("pull", "draw", "prelabel", "enqueue")
 OUT = ("gather", "resolve", "publish", "report")
 
@@ -50,6 +52,7 @@ class Demo:
             "GOLDLOOP_PULL__ENVIRONMENTS": send.ENVIRONMENT,
             "GOLDLOOP_PULL__LOOKBACK_DAYS": "30",
             "GOLDLOOP_EVALS": str(stack.places.state / "evals"),
+            "GOLDLOOP_QUEUE": QUEUE,
             "GOLDLOOP_CODEBOOKS": str(stack.places.checkout / "label_configs"),
         }
 
