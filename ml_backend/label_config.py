@@ -6,6 +6,8 @@ human's. So whatever the judge says is held against the label config that came w
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import inf
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -15,20 +17,45 @@ SUGGESTION: Final = "prelabel"
 """Name of the tag that shows the machine's suggestion; a blind label config has none."""
 
 
+_CONTENT: Final = {"choices": "choices", "textarea": "text", "number": "number"}
+"""The field of a result's value that carries the answer, by the result's type."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Which numbers a number control takes: from `minimum` to `maximum`, every `step` from the minimum on (0: any)."""
+
+    minimum: float = -inf
+    maximum: float = inf
+    step: Fraction = Fraction()
+
+    def allows(self, number: JsonValue) -> bool:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) < inf:
+            return False
+        if not self.minimum <= number <= self.maximum:
+            return False
+        # As written in decimal: of the binary numbers 0.3 and 0.1 neither is a multiple of the other.
+        start = Fraction(repr(self.minimum)) if self.minimum > -inf else Fraction()
+        return not self.step or (Fraction(repr(number)) - start) % self.step == 0
+
+
 @dataclass(frozen=True)
 class Control:
-    """One control tag: the `type` of its results, the tags it is about, and the choices it has."""
+    """One control tag: the `type` of its results, the tags it is about, and the choices or the numbers it has."""
 
     kind: str
     targets: frozenset[str]
-    choices: frozenset[str]
-    several: bool
+    choices: frozenset[str] = frozenset()
+    several: bool = False
+    numbers: Numbers = Numbers()
 
     def allows(self, part: Mapping[str, JsonValue]) -> bool:
         value = part.get("value")
         if part.get("type") != self.kind or str(part.get("to_name")) not in self.targets or not isinstance(value, dict):
             return False
-        given = value.get({"choices": "choices", "textarea": "text"}.get(self.kind, ""))
+        given = value.get(_CONTENT.get(self.kind, ""))
+        if self.kind == "number":
+            return self.numbers.allows(given)
         texts = [text for text in given if isinstance(text, str)] if isinstance(given, list) else []
         if not texts or not isinstance(given, list) or len(texts) != len(given):
             return False
@@ -74,4 +101,12 @@ def _control(tag: ET.Element) -> Control:
         targets=frozenset(name.strip() for name in tag.attrib["toName"].split(",")),
         choices=frozenset(choice for choice in choices if choice),
         several=tag.get("choice") == "multiple",
+        numbers=_numbers(tag) if tag.tag == "Number" else Numbers(),
     )
+
+
+def _numbers(tag: ET.Element) -> Numbers:
+    try:
+        return Numbers(float(tag.get("min", "-inf")), float(tag.get("max", "inf")), Fraction(tag.get("step", "0")))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError(f"in this label config the bounds of {tag.get('name')} are no numbers") from None

@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
+from goldloop.codebook.controls import swapped
 from goldloop.codebook.task import FORMAT, NOTHING, Passage, TaskData, show_output
 from goldloop.records import Document, Message, Step, Trace
 
 _CUT = re.compile(r"\[\.\.\. [\d,]+ characters left out here; the whole text is in Langfuse \.\.\.\]")
 _DOCUMENT = re.compile(r"(?:\d+\. )?(?P<title>.*?)(?: \(score (?P<score>-?\d+\.\d+)\))?", re.DOTALL)
+_PLACE = re.compile(r"^\d+\. ")
 _ARROW = "\n→ "
 
 
@@ -32,12 +34,16 @@ def read_task_data(task: object) -> TaskData | None:
 def is_whole(data: TaskData) -> bool:
     """Whether nothing that a judge reads was cut for the screen: on half a text it could judge otherwise."""
     passages = (*data.conversation, *data.system, *data.documents, *data.steps)
-    return not any(_CUT.search(text) for text in (data.output, *(passage.text for passage in passages)))
+    return not any(_CUT.search(text) for text in (data.output, data.other, *(passage.text for passage in passages)))
 
 
 def trace_of(data: TaskData) -> Trace:
     """The trace that a task shows; ValueError where its time cannot be read."""
     shown = datetime.strptime(data.about.get("time", ""), "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    sides = (data.output, data.other or None)
+    if data.other and swapped(data.queue, data.trace_id):
+        sides = (data.other, data.output)
+    output, alternative = ("" if side == show_output("") else side for side in sides)
     spoken = (Message(role=said.author, content=said.text) for said in _given((*data.system, *data.conversation)))
     return Trace(
         trace_id=data.trace_id,
@@ -45,7 +51,8 @@ def trace_of(data: TaskData) -> Trace:
         name=data.title.removeprefix(data.stratum).removeprefix(" · "),
         timestamp=shown,
         messages=tuple(spoken),
-        output="" if data.output == show_output("") else data.output,
+        output=output or "",
+        alternative=alternative,
         documents=tuple(_document(passage) for passage in _given(data.documents)),
         steps=tuple(_step(passage) for passage in _given(data.steps)),
         model=data.about.get("model"),
@@ -70,6 +77,6 @@ def _document(passage: Passage) -> Document:
 
 
 def _step(passage: Passage) -> Step:
-    kind, _, name = passage.author.partition(" ")
+    kind, _, name = _PLACE.sub("", passage.author).partition(" ")
     asked, _, answered = passage.text.partition(_ARROW)
     return Step(kind=kind, name=name, input=asked, output=answered)

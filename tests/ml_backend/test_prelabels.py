@@ -178,7 +178,7 @@ def test_a_project_that_the_store_knows_as_blind_gets_nothing_whatever_its_label
 
 @pytest.mark.parametrize(
     "said",
-    [judgement("maybe"), judgement("pass", error_type=["weather"]), judgement("pass", version="4"), judgement(None)],
+    [judgement("maybe"), judgement("fail", error_type=["weather"]), judgement("pass", version="4"), judgement(None)],
 )
 def test_a_judge_that_says_what_it_may_not_is_not_heard(said: Judgement) -> None:
     assert prelabels(Stub(lambda _trace: said)).predict([task()], XML, 2) == [EMPTY]

@@ -4,12 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import NOW, codebook, draw, trace
+from builders import NOW, ROOT, codebook, draw, trace
+from goldloop.codebook.controls import swapped
+from goldloop.codebook.load import load
 from goldloop.codebook.task import TEXT_LIMIT, TaskData, task_data
 from goldloop.judge.lexical import LexicalJudge
 from goldloop.records import Document, Message, Step, Trace
 from ml_backend.task_trace import is_whole, read_task_data, trace_of
 
+PAIRWISE = load(ROOT / "label_configs/pairwise-preference.yaml")
 WHOLE = trace(
     name="chat",
     environment="production",
@@ -32,6 +35,28 @@ def test_what_a_judge_reads_comes_back() -> None:
 def test_nothing_comes_back_as_nothing() -> None:
     empty = Trace(trace_id="t1", timestamp=NOW)
     assert trace_of(shown(empty)) == empty
+
+
+def compared(of: Trace) -> TaskData:
+    """As a task shows it that puts two answers side by side, drawn for the queue of that codebook."""
+    drawn = draw(of.trace_id).model_copy(update={"queue": PAIRWISE.name})
+    return task_data(PAIRWISE, of, drawn, [], None, "https://example.com/t1")
+
+
+# Of t1 the app's own answer stands on the left, of t3 on the right: their ids decide, and always alike.
+@pytest.mark.parametrize(("trace_id", "swap"), [("t1", False), ("t3", True)])
+@pytest.mark.parametrize(("ours", "theirs"), [("30 days.", "60 days."), ("", "60 days."), ("30 days.", ""), ("", "")])
+def test_of_two_answers_each_comes_back_as_what_it_was(trace_id: str, ours: str, theirs: str, *, swap: bool) -> None:
+    of = trace(trace_id, output=ours, alternative=theirs, environment="production")
+    data = compared(of)
+    assert swapped(PAIRWISE.name, trace_id) is swap
+    assert (data.output == (theirs if swap else ours)) or not (ours and theirs)
+    back = trace_of(data)
+    assert (back.output, back.alternative) == (ours, theirs)
+
+
+def test_one_answer_alone_has_no_other() -> None:
+    assert trace_of(shown(WHOLE)).alternative is None
 
 
 # Control characters and lone surrogates are shown as symbols; an arrow in a tool's input would end it early.

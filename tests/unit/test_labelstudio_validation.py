@@ -12,6 +12,8 @@ CONFIG = """<View>
   <Text name="t" value="$t"/>
   <Rating name="stars" toName="t" maxRating="4"/>
   <Number name="count" toName="t" min="1" max="5"/>
+  <Number name="share" toName="t" min="0.1" max="2" step="0.1"/>
+  <Number name="any" toName="t"/>
   <Labels name="spans" toName="t"><Label value="L"/></Labels>
   <Text name="u" value="$u"/>
   <Pairwise name="better" toName="t,u"/>
@@ -36,6 +38,9 @@ SPAN = {"text": "x", "labels": ["L"]}
     [
         part("stars", "rating", rating=4),
         part("count", "number", number=5),
+        part("share", "number", number=0.3),
+        part("share", "number", number=2),
+        part("any", "number", number=-1.5),
         part("better", "pairwise", selected="left"),
         part("spans", "labels", start=0, end=1, **SPAN),
     ],
@@ -54,6 +59,11 @@ def test_allowed(good: dict[str, Any]) -> None:
         part("count", "number", number="3"),
         part("count", "number", number=6),
         part("count", "number", number=0.5),
+        part("share", "number", number=0.35),
+        part("share", "number", number=0.30000000000000004),
+        part("any", "number", number=float("inf")),
+        part("any", "number", number=float("nan")),
+        part("any", "number", number=True),
         part("better", "pairwise", selected="up"),
         part("spans", "labels", start=2, end=1, **SPAN),
         part("spans", "labels", start=-1, end=1, **SPAN),

@@ -4,6 +4,7 @@ from typing import Final
 
 from goldloop import ids
 from goldloop.codebook.schema import SIDES
+from goldloop.codebook.text import clean
 
 SUBJECT: Final = "output"
 """The tag that holds the answer to judge (of two, the left one): every question is about it."""
@@ -23,7 +24,7 @@ def swapped(queue: str, trace_id: str) -> bool:
 
     A reviewer can't learn a side, and whoever reads the annotation knows it without asking the task.
     """
-    return int(ids.key("side", queue, trace_id)[-1], 16) % 2 == 1
+    return int(ids.key("side", queue, clean(trace_id))[-1], 16) % 2 == 1
 
 
 def side(label: str, *, swap: bool) -> str:

@@ -109,11 +109,12 @@ class Slice(_Part):
     """A part of the traffic to look at, named by hand or by a drift alert: every condition given has to hold."""
 
     name: str = Field(min_length=1, description="what the stamp and the explanation call it")
-    categories: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-    releases: tuple[str, ...] = Field(default=(), description="releases or prompt versions, as the trace names them")
+    categories: tuple[str, ...] = Field(default=(), description="one of these categories")
+    models: tuple[str, ...] = Field(default=(), description="answered by one of these models")
+    releases: tuple[str, ...] = Field(default=(), description="releases of the app, as its traces name them")
+    prompts: tuple[str, ...] = Field(default=(), description="prompts with their version: name@version")
     tags: tuple[str, ...] = Field(default=(), description="one of these is enough")
-    clusters: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = Field(default=(), description="in one of these clusters of like requests")
     start: AwareDatetime | None = Field(default=None, description="traces from this moment on")
     end: AwareDatetime | None = Field(default=None, description="traces before this moment")
     expires: AwareDatetime = Field(description="after this moment the slice is no target any more")
@@ -121,8 +122,8 @@ class Slice(_Part):
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
-        asked = (self.categories, self.models, self.releases, self.tags, self.clusters, self.start, self.end)
-        if not any(asked):
+        asked = (self.categories, self.models, self.releases, self.prompts, self.tags, self.clusters)
+        if not any(asked) and self.start is None and self.end is None:
             raise ValueError(f"the slice {self.name} names no condition: give it at least one")
         return self
 
@@ -152,5 +153,5 @@ class PolicySettings(_Part):
 class Caps(_Part):
     """The most that one draw takes of one user and of one session; none: no cap."""
 
-    user: int | None = Field(default=None, ge=1)
-    session: int | None = Field(default=None, ge=1)
+    user: int | None = Field(default=None, ge=1, description="traces of one user")
+    session: int | None = Field(default=None, ge=1, description="traces of one session")

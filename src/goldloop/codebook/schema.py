@@ -13,7 +13,10 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 QueueName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,59}$")]
 ScoreName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,34}$")]
 """Langfuse takes no longer name for a score config."""
-Version = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+Version = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$")]
+"""Without leading zeros, so that one version is written in one way only."""
+Words = Annotated[str, Field(min_length=1, pattern=r"\S")]
+"""A text that somebody reads: not a blank one."""
 Hotkey = Annotated[str, Field(pattern=r"^[a-z0-9]$")]
 Severity = Literal["minor", "major", "critical"]
 Kind = Literal["binary", "choice", "multi-choice", "rating", "number", "text", "correction", "pairwise"]
@@ -23,7 +26,20 @@ SIDES: Final = ("output", "alternative")
 against. Which of them stands on which side of the screen, a trace's id decides."""
 TIE: Final = "tie"
 RESERVED: Final = frozenset(
-    "title conversation output other system documents steps about feedback prelabel skip_reason trace".split()
+    {
+        "title",
+        "conversation",
+        "output",
+        "other",
+        "system",
+        "documents",
+        "steps",
+        "about",
+        "feedback",
+        "prelabel",
+        "skip_reason",
+        "trace",
+    }
 )
 """Tags of every label config: a question of that name would be one of them."""
 _LABELS: Final[dict[Kind, tuple[int, int]]] = {
@@ -45,14 +61,12 @@ class _Part(BaseModel):
 class Label(_Part):
     """One possible choice of a question."""
 
-    name: Name
-    text: str = Field(min_length=1, description="what the annotator reads on the button")
-    definition: str = Field(min_length=1, description="when it applies")
-    positive: str | None = Field(default=None, min_length=1, description="an example to which it applies")
-    negative: str | None = Field(default=None, min_length=1, description="an example to which it does not apply")
-    edge: str | None = Field(
-        default=None, min_length=1, description="a case that looks like it and is not in it, and why"
-    )
+    name: Name = Field(description="what stands in the numbers: small letters, digits and _")
+    text: Words = Field(description="what the annotator reads on the button")
+    definition: Words = Field(description="when it applies")
+    positive: Words | None = Field(default=None, description="an example to which it applies")
+    negative: Words | None = Field(default=None, description="an example to which it does not apply")
+    edge: Words | None = Field(default=None, description="a case that looks like it and is not in it, and why")
     hotkey: Hotkey | None = Field(default=None, description="the key that chooses it")
     severity: Severity | None = Field(default=None, description="how bad this kind of error is")
 
@@ -60,10 +74,10 @@ class Label(_Part):
 class Scale(_Part):
     """Which numbers a number question takes."""
 
-    minimum: float
-    maximum: float
-    step: float = Field(default=1, gt=0)
-    unit: str | None = Field(default=None, min_length=1, description="what is counted, such as minutes")
+    minimum: float = Field(allow_inf_nan=False, description="the lowest number that can be given")
+    maximum: float = Field(allow_inf_nan=False, description="the highest one")
+    step: float = Field(default=1, gt=0, allow_inf_nan=False, description="from one number to the next")
+    unit: Words | None = Field(default=None, description="what is counted, such as minutes")
 
     @model_validator(mode="after")
     def _goes_up(self) -> Self:
@@ -75,14 +89,14 @@ class Scale(_Part):
 class Question(_Part):
     """One thing asked of a trace."""
 
-    name: Name
-    kind: Kind
-    text: str = Field(min_length=1, description="the question as the annotator reads it")
+    name: Name = Field(description="what its answers are called in the numbers: small letters, digits and _")
+    kind: Kind = Field(description="how it is answered")
+    text: Words = Field(description="the question as the annotator reads it")
     labels: tuple[Label, ...] = Field(
         default=(), description="the choices; of a rating, from the lowest to the highest"
     )
     scale: Scale | None = Field(default=None, description="which numbers a number question takes")
-    required: bool = False
+    required: bool = Field(default=False, description="whether it must be answered where it is shown")
     failure: tuple[Name, ...] = Field(default=(), description="labels that make the trace a failure")
     only_if: dict[Name, tuple[Name, ...]] | None = Field(
         default=None, min_length=1, max_length=1, description="shown only when that question has (one of) that label"
@@ -109,7 +123,8 @@ class Question(_Part):
     def _one_or_several(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {name: (labels,) if isinstance(labels, str) else labels for name, labels in value.items()}
+        listed = {name: [labels] if isinstance(labels, str) else labels for name, labels in value.items()}
+        return {name: tuple(labels) if isinstance(labels, list) else labels for name, labels in listed.items()}
 
     def _problems(self) -> Iterator[str]:
         low, high = _LABELS[self.kind]
@@ -137,16 +152,17 @@ class Question(_Part):
 class SkipReason(_Part):
     """Why an annotator could not judge a trace: chosen before skipping it."""
 
-    name: Name
-    text: str = Field(min_length=1, description="what the annotator reads on the button")
-    hotkey: Hotkey | None = None
+    name: Name = Field(description="what stands in the numbers: small letters, digits and _")
+    text: Words = Field(description="what the annotator reads on the button")
+    hotkey: Hotkey | None = Field(default=None, description="the key that chooses it")
 
 
 class LangfuseMapping(_Part):
     """Where a codebook's answers go in Langfuse; each question names its own score."""
 
     annotation_score: ScoreName | None = Field(
-        default=None, description="name of the scores of single annotations; annotation_<verdict> without it"
+        default=None,
+        description="the scores of single annotations; without it the verdict's, with annotation_ for human_",
     )
     dataset: str | None = Field(
         default=None, min_length=1, max_length=200, description="the dataset of confirmed failures; the queue's name"
@@ -157,14 +173,14 @@ class Codebook(_Part):
     """What is asked of a trace, and by which rules traces come to be asked about. One file a queue."""
 
     name: QueueName = Field(description="the queue's name, the same in all versions")
-    version: Version
-    title: str = Field(min_length=1, max_length=40, description="what annotators see as the project's name")
-    owner: str = Field(min_length=1, description="the one person who decides")
-    purpose: str = Field(min_length=1, description="what the labels are for, and what is judged")
-    questions: tuple[Question, ...] = Field(min_length=1)
+    version: Version = Field(description="three numbers with points between them, such as 1.0.0")
+    title: Words = Field(max_length=40, description="what annotators see as the project's name")
+    owner: Words = Field(description="the one person who decides")
+    purpose: Words = Field(description="what the labels are for, and what is judged")
+    questions: tuple[Question, ...] = Field(min_length=1, description="what is asked, in the screen's order")
     skip_reasons: tuple[SkipReason, ...] = Field(default=(), description="offered where a trace can't be judged")
-    langfuse: LangfuseMapping = LangfuseMapping()
-    queue: QueueSettings
+    langfuse: LangfuseMapping = Field(default=LangfuseMapping(), description="where answers go in Langfuse")
+    queue: QueueSettings = Field(description="how many traces are drawn, which, and for how many annotators")
 
     @property
     def verdict(self) -> Question:
@@ -182,7 +198,7 @@ class Codebook(_Part):
 
     @property
     def annotation_score(self) -> str:
-        return self.langfuse.annotation_score or f"annotation_{self.verdict.name}"
+        return self.langfuse.annotation_score or f"annotation_{self.verdict.score_name.removeprefix('human_')}"
 
     @property
     def dataset(self) -> str:
@@ -199,25 +215,36 @@ class Codebook(_Part):
     def _problems(self) -> Iterator[str]:
         names = [question.name for question in self.questions]
         if len(set(names)) != len(names):
-            yield "two questions have one name"
+            twice = sorted({name for name in names if names.count(name) > 1})
+            yield f"{twice[0]} is the name of two questions: rename one of them"
         verdicts = [question for question in self.questions if question.failure]
         if len(verdicts) != 1:
-            yield "exactly one question has to say by `failure` which answer is a failure"
+            many = " and ".join(question.name for question in verdicts)
+            which = f"{many} both do" if many else "none does"
+            yield f"exactly one question has to say by `failure` which answer is a failure, and {which}"
         elif verdicts[0].kind == "multi-choice" or verdicts[0].only_if:
             yield f"{verdicts[0].name} decides about failure: it must give one label, and always be shown"
-        taken = sorted(RESERVED & set(names))
-        if taken:
-            yield f"no question can be named {', '.join(taken)}: the screen has that already"
-        scores = [question.score_name for question in self.questions if question.kind not in {"text", "correction"}]
-        scores += [self.annotation_score] if len(verdicts) == 1 else []
-        if len(set(scores)) != len(scores):
-            yield "two answers would go to one Langfuse score: give one of them another `score`"
-        if any(len(score) > 35 for score in scores):  # noqa: PLR2004 - see ScoreName
-            yield "a Langfuse score's name has 35 characters at most: give that question a shorter `score`"
+        for name in names:
+            if name in RESERVED:
+                yield f"{name} can be no question's name, for the screen has that already: rename it"
+        yield from self._score_problems()
         if self.pairwise and any(question.kind == "correction" for question in self.questions):
             yield "where two answers are compared there is no one answer to correct: leave the correction out"
         yield from self._key_problems()
         yield from self._order_problems()
+
+    def _score_problems(self) -> Iterator[str]:
+        filled: set[str] = set()
+        scored = [question for question in self.questions if question.kind not in {"text", "correction"}]
+        answers = [*{question.name: question.score_name for question in scored}.items()]
+        if sum(bool(question.failure) for question in self.questions) == 1:
+            answers.append((self.verdict.name, self.annotation_score))
+        for name, score in answers:
+            if score in filled:
+                yield f"{name} would fill the Langfuse score {score} as well: give it another `score`"
+            elif len(score) > 35:  # noqa: PLR2004 - see ScoreName
+                yield f"{name} has a Langfuse score of more than 35 characters, {score}: give it a shorter `score`"
+            filled.add(score)
 
     def _key_problems(self) -> Iterator[str]:
         hotkeys = [label.hotkey for question in self.questions for label in question.labels if label.hotkey]

@@ -10,6 +10,7 @@ STYLE = """
 .gl { container-type: inline-size; --gl-line: var(--color-neutral-border, rgba(128, 128, 128, .35));
   --gl-soft: var(--color-neutral-content-subtler, inherit); --gl-mark: var(--color-primary-border, #617ada);
   --gl-tint: rgba(97, 122, 218, .1); --gl-text: var(--color-neutral-content, inherit);
+  --gl-link: var(--color-primary-content, #4b64c4);
   padding: 4px 12px 12px; color: var(--gl-text); font-size: 15px; line-height: 1.5; }
 .gl-columns { display: flex; flex-direction: column; gap: 8px 32px; }
 .gl h3, .gl h4 { margin: 0 0 6px !important; overflow-wrap: anywhere; }
@@ -28,6 +29,7 @@ STYLE = """
 @container (min-width: 1400px) {
   .gl-columns { grid-template: "talk evidence judge" auto / minmax(0, 5fr) minmax(0, 5fr) minmax(360px, 4fr); }
   .gl-evidence { margin-top: -8px; }
+  .gl-pair .gl-columns { grid-template-columns: minmax(0, 8fr) minmax(0, 4fr) minmax(340px, 4fr); }
 }
 
 .gl [class*="wrapper_header"], .gl [class*="selectAllBtnWrapper"], .gl [class*="readingLine"],
@@ -46,15 +48,25 @@ STYLE = """
 .gl-evidence .ant-collapse-item:has([class*="dialoguetext"]:empty),
 .gl-evidence .ant-collapse-item:has(.ant-table-empty) { display: none; }
 
+.gl-head { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 16px; }
+.gl-head a, .gl-head a:hover { font-size: 13px; color: var(--gl-link); text-decoration: underline; }
+.gl-form { display: none; }
+.gl-talk:has(.gl-form .lsf-richtext__line:not(:empty)) .gl-answer .lsf-richtext__line {
+  font: 13px/1.5 ui-monospace, Menlo, Consolas, monospace !important; tab-size: 4; }
+.gl-answers { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 0 14px; }
+.gl-answers .gl-answer h4 { font-size: 16px; color: var(--gl-text) !important; }
 .gl-answer { margin: 6px 0 12px; padding: 12px 16px 14px; border: 1px solid var(--gl-mark); border-left-width: 5px;
   border-radius: 8px; background: var(--gl-tint); }
 .gl-answer h4 { font-size: 13px; line-height: 20px; color: var(--gl-soft) !important; margin-bottom: 2px !important; }
 .gl-answer .lsf-richtext__line { font-size: 16px; line-height: 1.55; }
 
-.gl-evidence .ant-collapse, .gl-evidence .ant-collapse-content { background: none; border-color: var(--gl-line); }
-.gl-evidence .ant-collapse-item { border-color: var(--gl-line) !important; }
-.gl-evidence .ant-collapse-header { padding: 8px 0 !important; font-weight: 600; color: var(--gl-text) !important; }
-.gl-evidence .ant-collapse-content-box { padding: 2px 0 10px !important; }
+.gl .ant-collapse, .gl .ant-collapse-content { background: none; border-color: var(--gl-line); }
+.gl .ant-collapse-item { border-color: var(--gl-line) !important; }
+.gl .ant-collapse-header { padding: 8px 0 !important; font-weight: 600; color: var(--gl-text) !important; }
+.gl .ant-collapse-header:focus-visible { outline: 2px solid var(--gl-mark); outline-offset: -2px; }
+.gl .ant-collapse-item:has(:focus-visible) .ant-collapse-content { display: block !important; height: auto !important;
+  opacity: 1 !important; }
+.gl .ant-collapse-content-box { padding: 2px 0 10px !important; }
 .gl-evidence .lsf-paragraphs [class*="phrase--"] { max-height: 18em; box-shadow: inset 2px 0 0 var(--gl-line); }
 .gl-evidence [class*="dialoguetext"] { font-size: 14px !important; }
 .gl-evidence [class*="dialoguename"] { color: var(--gl-text) !important; text-transform: none; }
@@ -62,6 +74,7 @@ STYLE = """
 .gl-evidence .ant-table, .gl-evidence td { background: none !important; border-color: var(--gl-line) !important; }
 .gl-evidence td { padding: 3px 8px !important; font-size: 13px; }
 
+.gl-machine:has(.lsf-richtext__line:only-child:empty) { display: none; }
 .gl-machine { border: 1px dashed var(--color-neutral-border-bolder, gray); border-radius: 8px; padding: 8px 12px 10px;
   margin-bottom: 16px; }
 .gl-machine * { white-space: pre-wrap !important; overflow-wrap: anywhere; }
@@ -69,25 +82,54 @@ STYLE = """
 .gl-machine .lsf-richtext__line { font-size: 13px; line-height: 1.45; color: var(--gl-soft); }
 .gl-machine .lsf-richtext__line:first-of-type { font-size: 14px; font-weight: 600; color: var(--gl-text); }
 
+.gl-judge { display: flex; flex-direction: column; }
+.gl-judge .gl-meaning { order: 1; }
 .gl-part { margin-bottom: 14px; }
-.gl-part .lsf-choices { display: flex; flex-wrap: wrap; gap: 8px; margin: 0; }
-.gl-part .lsf-choices_hidden { display: none; }
-.gl-part .lsf-choice { display: block !important; line-height: 20px !important; }
-.gl-part .lsf-choice__checkbox { padding: 5px 10px 5px 8px !important; margin: 0 !important; border-radius: 6px;
-  border: 1px solid var(--gl-line); cursor: pointer; }
-.gl-part .lsf-choice__checkbox:hover { border-color: var(--gl-mark); }
-.gl-part .ant-checkbox-wrapper-checked, .gl-part .ant-radio-wrapper-checked { border-color: var(--gl-mark);
+.gl-judge .lsf-choices { display: flex; flex-wrap: wrap; gap: 8px; margin: 0; }
+.gl-judge .lsf-choices_hidden { display: none; }
+.gl-judge .lsf-choice { display: block !important; line-height: 20px !important; }
+.gl-judge .lsf-choice__checkbox { padding: 5px 10px 5px 8px !important; margin: 0 !important; border-radius: 6px;
+  border: 1px solid var(--gl-line); cursor: pointer; overflow-wrap: anywhere; }
+.gl-judge .lsf-choice__checkbox:hover { border-color: var(--gl-mark); }
+.gl-judge .lsf-choice__checkbox:has(:focus-visible) { outline: 2px solid var(--gl-mark); }
+.gl-judge .ant-checkbox-wrapper-checked, .gl-judge .ant-radio-wrapper-checked { border-color: var(--gl-mark);
   background: var(--gl-tint); }
-.gl-binary .lsf-choice { flex: 1; }
-.gl-binary .lsf-choice__checkbox { padding: 12px 14px !important; font-size: 16px; font-weight: 600; width: 100%; }
-.gl-part .lsf-hint { top: 0; margin-left: 6px; font-size: 11px; font-weight: 400; opacity: .65;
+.gl-judge .lsf-hint { top: 0; margin-left: 6px; font-size: 11px; font-weight: 400; opacity: .65;
   vertical-align: baseline; }
-.gl-part textarea { font-size: 14px; line-height: 1.5; }
+.gl-binary .lsf-choice { flex: 1; }
+.gl-pairwise .lsf-choices { display: grid; grid-template-columns: 1fr 1fr; }
+.gl-pairwise .lsf-choice:nth-child(3) { grid-column: 1 / -1; }
+.gl-binary .lsf-choice__checkbox, .gl-pairwise .lsf-choice__checkbox { padding: 12px 14px !important; font-size: 16px;
+  font-weight: 600; width: 100%; }
+.gl-pairwise .lsf-choice:nth-child(3) .lsf-choice__checkbox { padding: 6px 14px !important; }
+.gl-rating .lsf-choices { gap: 8px 0; padding-left: 1px; }
+.gl-rating .lsf-choices:not(:has(.lsf-choice:nth-child(7))) { flex-wrap: nowrap; }
+.gl-rating .lsf-choice { flex: 1 1 auto; min-width: 0; margin-left: -1px; }
+.gl-rating .lsf-choice__item, .gl-rating .lsf-choice__checkbox { height: 100%; }
+.gl-rating .lsf-choice__checkbox { display: flex; flex-direction: column; align-items: center; gap: 4px; width: 100%;
+  padding: 8px 3px 5px !important; border-radius: 0; font-size: 12.5px; line-height: 16px; text-align: center; }
+.gl-rating .lsf-choice__checkbox span { padding: 0; }
+.gl-rating .lsf-choice__checkbox::after { display: none; }
+.gl-rating .lsf-hint { display: block; position: static; margin: 0; line-height: 16px; }
 .gl-multi-choice .lsf-choices { gap: 6px; }
-.gl-multi-choice .lsf-choice__checkbox { font-size: 13px; }
+.gl-multi-choice .lsf-choice__checkbox, .gl-choice .lsf-choice__checkbox { font-size: 13px; }
+.gl-number input { width: 9em; padding: 5px 8px; font-size: 15px; color: inherit; background: none;
+  border: 1px solid var(--gl-line); border-radius: 6px; }
+.gl-part textarea { font-size: 14px; line-height: 1.5; }
 .gl-part .lsf-text-area, .gl-part .ant-form-item-control-input-content { margin: 0 !important; padding: 0 !important; }
 .gl [data-testid="textarea-submit-section"] { display: none; }
-.gl-keys h4 { font-size: 12px; font-weight: 400; color: var(--gl-soft) !important; }
+.gl-keys h4, .gl-skip h4 { font-size: 12px; line-height: 18px; font-weight: 400; color: var(--gl-soft) !important; }
+.gl-skip .lsf-choices { gap: 4px; margin-bottom: 6px; }
+.gl-skip .lsf-choice__checkbox { padding: 1px 7px 1px 2px !important; font-size: 12px; color: var(--gl-soft); }
+.gl-skip .ant-checkbox { width: 1px; opacity: 0; }
+.gl-meaning { position: sticky; bottom: 0; z-index: 1; background: var(--color-neutral-background, Canvas); }
+.gl-meaning .ant-collapse-item { max-height: 50vh; overflow-y: auto; }
+.gl-meaning .ant-collapse-header { position: sticky; top: 0; background: inherit; }
+.gl-meaning .ant-collapse, .gl-meaning .ant-collapse-item { background: inherit; }
+.gl-meaning h4 { font-size: 13px; line-height: 1.45; font-weight: 400; margin: 0 0 3px !important; }
+.gl-asked h4, .gl-name h4 { font-weight: 600; }
+.gl-asked h4 { margin-top: 8px !important; color: var(--gl-soft) !important; }
+.gl-label { margin: 0 0 10px; padding-left: 10px; border-left: 2px solid var(--gl-line); }
 
 .lsf-sidepanels:has(.gl):has(.lsf-sidepanels__wrapper) { padding-right: 0 !important; padding-left: 0 !important; }
 .lsf-sidepanels:has(.gl) .lsf-sidepanels__wrapper { display: none; }

@@ -4,14 +4,19 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from goldloop.codebook.controls import side, swapped
+from goldloop.codebook.link import link_to
+from goldloop.codebook.render.asked import offers
 from goldloop.codebook.schema import Codebook
-from goldloop.codebook.text import clean, shorten
-from goldloop.records import Draw, Judgement, Message, Signal, Trace
+from goldloop.codebook.text import clean, is_fixed_width, shorten
+from goldloop.records import Draw, Judgement, Message, Signal, Step, Trace
 
 FORMAT = "goldloop.task/1"
 TEXT_LIMIT = 100_000
 """Characters of one text that the screen shows; more makes Label Studio's page slow."""
 NOTHING = "(none)"
+FIXED = "fixed"
+"""The form of an answer that is mostly code, JSON or a table."""
 
 
 class Passage(BaseModel):
@@ -30,12 +35,15 @@ class TaskData(BaseModel):
 
     format: str = Field(default=FORMAT, description="name and version of this shape")
     title: str = Field(description="category and name of the trace")
+    trace: str = Field(default="", description="a link to the trace in Langfuse, as HTML: the only HTML in a task")
     conversation: list[Passage] = Field(description="all messages up to the answer, the system prompt left out")
-    output: str = Field(description="the answer to judge")
+    output: str = Field(description="the answer to judge; of two that are compared, the left one (A)")
+    other: str = Field(default="", description="of two answers that are compared, the right one (B)")
+    form: str = Field(default="", description="`fixed` where an answer is mostly code, JSON or a table")
     system: list[Passage] = Field(description="system messages")
     documents: list[Passage] = Field(description="retrieved passages in the retriever's order")
     steps: list[Passage] = Field(description="tool calls and other steps, in time order")
-    about: dict[str, str] = Field(description="model, version, time, latency, cost, link, what is unusual")
+    about: dict[str, str] = Field(description="model, version, time, latency, cost, what is unusual")
     feedback: dict[str, str] = Field(description="what the user said or did")
     prelabel: str = Field(description="the machine's suggestion in words; empty where there is none")
 
@@ -46,18 +54,31 @@ class TaskData(BaseModel):
     policy: str
     pi: float = Field(description="inclusion probability of that draw")
     stratum: str
+    blind: bool = Field(default=False, description="drawn to be judged without a suggestion")
 
 
 def task_data(
     codebook: Codebook, trace: Trace, draw: Draw, signals: Sequence[Signal], judgement: Judgement | None, url: str
 ) -> TaskData:
-    """What an annotator is to see of a trace. Without a judgement nothing on the screen hints at one."""
-    spoken = [message for message in trace.messages if message.role != "system"]
+    """What an annotator is to see of a trace. Without a judgement nothing on the screen hints at one.
+
+    Where two answers are compared, nothing tells which of them is the app's own: no link, no feedback on it, nothing
+    on how it was made but the tool calls that either answer is to be held against.
+    """
+    swap = swapped(draw.queue, trace.trace_id)
+    compared = [show_output(trace.output), show_output(trace.alternative or "")]
+    left, right = (reversed(compared) if swap else compared) if codebook.pairwise else (compared[0], "")
+    steps = _steps_of_neither(trace) if codebook.pairwise else trace.steps
     return TaskData(
         title=clean(" · ".join(part for part in (draw.stratum, trace.name) if part)),
-        conversation=_passages((message.role, message.content) for message in spoken),
-        output=show_output(trace.output),
-        system=_passages((message.role, message.content) for message in trace.messages if message.role == "system"),
+        trace="" if codebook.pairwise else link_to(url),
+        conversation=_passages(
+            (message.role, message.content) for message in trace.messages if not _is_system(message)
+        ),
+        output=left,
+        other=right,
+        form=FIXED if any(is_fixed_width(text) for text in (left, right)) else "",
+        system=_passages((said.role, said.content) for said in trace.messages if _is_system(said)),
         documents=_passages(
             (
                 f"{place}. {document.title}" + (f" (score {document.score:.2f})" if document.score is not None else ""),
@@ -65,10 +86,13 @@ def task_data(
             )
             for place, document in enumerate(trace.documents, start=1)
         ),
-        steps=_passages((f"{step.kind} {step.name}", f"{step.input}\n→ {step.output}") for step in trace.steps),
-        about=_about(trace, url),
-        feedback={clean(signal.name): _signal_value(signal) for signal in signals},
-        prelabel=suggestion(codebook, judgement) if judgement else "",
+        steps=_passages(
+            (f"{place}. {step.kind} {step.name}", f"{step.input}\n→ {step.output}")
+            for place, step in enumerate(steps, start=1)
+        ),
+        about=_about(trace, of_two=codebook.pairwise),
+        feedback={} if codebook.pairwise else {clean(signal.name): _signal_value(signal) for signal in signals},
+        prelabel=suggestion(codebook, judgement, swap=swap) if judgement else "",
         trace_id=trace.trace_id,
         queue=draw.queue,
         codebook=codebook.ref,
@@ -76,6 +100,7 @@ def task_data(
         policy=draw.policy,
         pi=draw.pi,
         stratum=draw.stratum,
+        blind=draw.blind,
     )
 
 
@@ -84,21 +109,40 @@ def show_output(output: str) -> str:
     return shorten(clean(output), TEXT_LIMIT) if output.strip() else "(the assistant answered nothing)"
 
 
-def suggestion(codebook: Codebook, judgement: Judgement) -> str:
-    """A judgement in one or two sentences, plainly a machine's, with how far it can be trusted."""
+def suggestion(codebook: Codebook, judgement: Judgement, *, swap: bool = False) -> str:
+    """A judgement in one or two sentences, plainly a machine's, with how far it can be trusted.
+
+    Of two compared answers it names the side (`swap`: the app's own stands on the right), and gives no reason: a
+    reason may tell which is whose.
+    """
     if judgement.abstained:
         return f"No suggestion: {clean(judgement.abstained)}"
-    label = next(
-        (label for label in codebook.verdict.labels if label.name == judgement.answers.get(codebook.verdict.name)), None
-    )
+    answer = judgement.answers.get(codebook.verdict.name)
+    shown = side(answer, swap=swap) if isinstance(answer, str) and codebook.verdict.kind == "pairwise" else answer
+    label = next((text for text, alias, _, _ in offers(codebook.verdict) if alias == shown), "?")
     sure = f", {judgement.probability:.0%} sure" if judgement.probability is not None else ""
     state = "calibrated on human labels" if judgement.calibrated else "uncalibrated: do not lean on the number"
-    return clean(f"{label.text if label else '?'}{sure} ({state})\n{judgement.reason}").strip()
+    reason = "" if codebook.pairwise else judgement.reason
+    return clean(f"{label}{sure} ({state})\n{reason}").strip()
 
 
 def shown_messages(trace: Trace) -> list[Message]:
     """The messages of a trace as reviewers saw them, for whoever has to reproduce the question."""
     return [Message(role=clean(message.role), content=clean(message.content)) for message in trace.messages]
+
+
+def _is_system(message: Message) -> bool:
+    return message.role == "system"
+
+
+def _steps_of_neither(trace: Trace) -> list[Step]:
+    """The tool calls, but for those that repeat an answer and would say by that which one the app gave."""
+    answers = [text.strip() for text in (trace.output, trace.alternative or "") if text.strip()]
+    return [
+        step
+        for step in trace.steps
+        if step.kind == "tool" and not any(text in logged for text in answers for logged in (step.input, step.output))
+    ]
 
 
 def _passages(pairs: Iterable[tuple[str, str]]) -> list[Passage]:
@@ -108,17 +152,21 @@ def _passages(pairs: Iterable[tuple[str, str]]) -> list[Passage]:
     return passages or [Passage(author=NOTHING, text="")]
 
 
-def _about(trace: Trace, url: str) -> dict[str, str]:
+def _about(trace: Trace, *, of_two: bool) -> dict[str, str]:
+    """What is known of the trace; of two compared answers only what holds for both."""
     rows = {
-        "model": trace.model,
-        "release": trace.release,
         "time": trace.timestamp.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        "latency": f"{trace.latency_s:.2f} s" if trace.latency_s is not None else None,
-        "cost": f"${trace.cost_usd:.5f}" if trace.cost_usd is not None else None,
         "environment": trace.environment,
-        "unusual": "; ".join(trace.notes),
-        "trace": url,
     }
+    if not of_two:
+        own = {
+            "model": trace.model,
+            "release": trace.release,
+            "latency": f"{trace.latency_s:.2f} s" if trace.latency_s is not None else None,
+            "cost": f"${trace.cost_usd:.5f}" if trace.cost_usd is not None else None,
+            "unusual": "; ".join(trace.notes),
+        }
+        rows |= {name: value for name, value in own.items() if value}
     return {name: clean(value) for name, value in rows.items() if value}
 
 

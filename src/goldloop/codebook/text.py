@@ -1,10 +1,12 @@
 """Text of strangers, made fit to show and to store, with nothing of it interpreted."""
 
+import json
 import re
 
 _LINE_END = re.compile(r"\r\n?")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_FIXED_WIDTH = re.compile(r"\t| {4}|[^|]*\|[^|]*\||\s*</?(?:table|thead|tbody|tr|td|th)\b")
 _DELETE = 0x7F
 
 
@@ -26,6 +28,36 @@ def shorten(text: str, limit: int) -> str:
     cut = len(text) - limit
     mark = f"\n\n[... {cut:,} characters left out here; the whole text is in Langfuse ...]\n\n"
     return text[:head] + mark + text[head + cut :]
+
+
+def is_fixed_width(text: str) -> bool:
+    """Whether a text is read best in letters of one width: at least half of its lines are code, a table or JSON.
+
+    Counted are lines inside a fence of three backticks, lines indented by a tab or four blanks, and lines with two
+    bars in them or of a table's HTML. Blank lines count for nothing.
+    """
+    if _is_json(text):
+        return True
+    fenced = False
+    lines = fixed = 0
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        lines += 1
+        fence = line.lstrip().startswith("```")
+        fixed += fence or fenced or bool(_FIXED_WIDTH.match(line))
+        fenced ^= fence
+    return fixed > 1 and fixed * 2 >= lines
+
+
+def _is_json(text: str) -> bool:
+    if text.strip()[:1] not in {"{", "["}:
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _symbol(match: re.Match[str]) -> str:

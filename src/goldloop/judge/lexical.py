@@ -11,17 +11,23 @@ from goldloop.records import Judgement, Trace, Value
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]{3,}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_KINDS = ("binary", "choice")
 _BACKED = 0.5
 """A sentence counts as backed from this share of its words on: half, since answers rephrase."""
 
 
 class LexicalJudge:
-    """Gives the verdict of binary codebooks; abstains where there is nothing to compare the answer with."""
+    """Gives the verdict where it is one label of some; abstains where there is nothing to compare the answer with.
+
+    A pair or a grade it can't tell: it knows no better from worse, only backed from unbacked.
+    """
 
     name = "lexical-grounding"
     version = "1"
 
     def judge(self, codebook: Codebook, trace: Trace) -> Judgement:
+        if codebook.verdict.kind not in _KINDS:
+            return self._abstention(f"comparing words gives no answer to a {codebook.verdict.kind} question")
         source = [document.text + " " + document.title for document in trace.documents]
         source += [step.output for step in trace.steps]
         if not trace.output.strip():
@@ -39,10 +45,11 @@ class LexicalJudge:
     def _verdict(self, codebook: Codebook, support: float, reason: str) -> Judgement:
         question = codebook.verdict
         fails = support < _BACKED
-        label = next((name for name in question.label_names if (name in question.failure) == fails), None)
-        if label is None:
-            return self._abstention(f"the codebook has no label for {'a failure' if fails else 'a good answer'}")
-        answers: dict[str, Value] = {question.name: label}
+        labels = [name for name in question.label_names if (name in question.failure) == fails]
+        if len(labels) != 1:
+            how_many = "several labels" if labels else "no label"
+            return self._abstention(f"the codebook has {how_many} for {'a failure' if fails else 'a good answer'}")
+        answers: dict[str, Value] = {question.name: labels[0]}
         return Judgement(
             judge=self.name,
             judge_version=self.version,

@@ -2,11 +2,13 @@
 
 The SDK's LabelInterface checks names, types and choices. What it lets through is checked here: results without an id,
 controls answered twice or left out though required, several or no choices, ratings and numbers of the wrong type or
-out of range, sides of a pair, spans that end before they start.
+out of range or on no step, sides of a pair, spans that end before they start.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
@@ -108,7 +110,11 @@ def _rating(control: Mapping[str, str], value: Mapping[str, Any]) -> bool:
 def _number(control: Mapping[str, str], value: Mapping[str, Any]) -> bool:
     number = value["number"]
     low, high = float(control.get("min", "-inf")), float(control.get("max", "inf"))
-    return _is_number(number) and low <= number <= high
+    if not _is_number(number) or not low <= number <= high or not abs(number) < math.inf:
+        return False
+    # In decimal, as a browser counts: of the binary numbers 0.3 and 0.1 neither is a multiple of the other.
+    start, step = Fraction(control.get("min", "0")), Fraction(control.get("step", "0"))
+    return not step or (Fraction(repr(number)) - start) % step == 0
 
 
 def _pairwise(_control: Mapping[str, str], value: Mapping[str, Any]) -> bool:
