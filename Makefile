@@ -14,7 +14,7 @@ PROJECTS := . $(patsubst %/pyproject.toml,%,$(wildcard environments/*/pyproject.
 
 given = $(filter-out 0 no false,$(1))
 
-.PHONY: help install environments demo test unit check format lock screenshots clean
+.PHONY: help install environments demo test unit check format bench-sampler lock screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,8 +38,9 @@ demo: environments ## run the whole loop here; ONCE=1 ends after one round, TRAC
 test: environments ## run every test, those on real servers too; ARGS go to pytest
 	@exec $(BIN)/pytest $(ARGS)
 
-unit: install ## run the tests of the core, the verbs, the commands and the pages: no server, no browser
-	@exec $(BIN)/pytest -m "not servers and not browser" tests/unit tests/pipeline tests/cli tests/docs $(ARGS)
+unit: install ## run the tests of the core, the verbs and the pages: no server, no browser, no simulation
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} exec $(BIN)/pytest -n auto -q \
+		-m "not servers and not browser and not simulation" tests/unit tests/pipeline tests/docs $(ARGS)
 
 check: install ## format, lint, types, layers, generated files
 	$(BIN)/ruff format --check $(CODE)
@@ -47,12 +48,17 @@ check: install ## format, lint, types, layers, generated files
 	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports
 	@for project in $(PROJECTS); do $(BIN)/uv lock --check --quiet --project "$$project" || exit 1; done
+	$(BIN)/goldloop codebook check label_configs
 	$(BIN)/goldloop codebook render --check label_configs
 	$(BIN)/python -m goldloop.devstack.sample --check
 
 format: install ## put the code into form
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
+
+bench-sampler: install ## measure what each mix finds and what its numbers are worth; TRACES=FILE for labelled traces
+	@$(BIN)/python -m benchmarks.sampler $(if $(TRACES),--traces '$(TRACES)') $(ARGS)
+	@$(if $(or $(TRACES),$(call given,$(FAST))),true,$(BIN)/python benchmarks/sampler_scale.py --json benchmarks/results/sampler_scale.json)
 
 lock: ## resolve all dependencies anew; UV_DEFAULT_INDEX=URL locks them to a mirror
 	@uv=$$($(PYTHON) tools/get_uv.py) && for project in $(PROJECTS); do \

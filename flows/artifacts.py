@@ -4,6 +4,7 @@
 |---|---|
 | `goldloop-counts-<queue>` | every count of a run's verbs, as a table |
 | `goldloop-report-<queue>` | the report, where that verb was run |
+| `goldloop-draw-<queue>` | what was drawn by which policy, and what that costs, where that verb was run |
 | `label-studio-<queue>` | a link to the project; a second project's key ends in `-2`, and so on |
 """
 
@@ -11,6 +12,8 @@ from collections.abc import Mapping, Sequence
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
+from goldloop.pipeline.draw import DrawSummary
+from goldloop.pipeline.draw_page import draw_page
 from goldloop.pipeline.report import Report, as_markdown
 from goldloop.records import Project, Record
 
@@ -23,6 +26,12 @@ def show(queue: str, made: Mapping[str, Record], projects: Sequence[Project], fa
         if isinstance(summary, Report):
             create_markdown_artifact(
                 key=f"goldloop-report-{queue}", markdown=as_markdown(summary), description=f"The queue {queue}"
+            )
+        elif isinstance(summary, DrawSummary):
+            create_markdown_artifact(
+                key=f"goldloop-draw-{queue}",
+                markdown=draw_page(queue, summary),
+                description=f"The last draw of {queue}",
             )
     for key, project in project_links(queue, projects).items():
         create_link_artifact(
@@ -40,10 +49,11 @@ def count_rows(made: Mapping[str, Record]) -> list[dict[str, str | int]]:
 
 
 def project_links(queue: str, projects: Sequence[Project]) -> dict[str, Project]:
-    """The projects by their link's key."""
+    """The projects by their link's key; codebook versions may share one."""
+    each = {project.project_id: project for project in projects}
     return {
         f"label-studio-{queue}" + (f"-{number}" if number > 1 else ""): project
-        for number, project in enumerate(projects, start=1)
+        for number, project in enumerate(each.values(), start=1)
     }
 
 

@@ -1,6 +1,7 @@
 """Records for tests: everything has a value, a test names what it is about."""
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from goldloop import ids
@@ -15,11 +16,17 @@ QUEUE = "answer-quality"
 
 def codebook(**queue_settings: object) -> Codebook:
     """The codebook that ships, with other queue settings where given."""
-    shipped = load(ROOT / "label_configs" / "answer-quality.yaml")
+    shipped = _shipped()
     if not queue_settings:
         return shipped
     queue = shipped.queue.model_validate(shipped.queue.model_dump() | queue_settings)
     return shipped.model_copy(update={"queue": queue})
+
+
+@cache
+def _shipped() -> Codebook:
+    # Reading YAML with its lines takes as long as many a whole test; a codebook is frozen, so all can have the one.
+    return load(ROOT / "label_configs" / "answer-quality.yaml")
 
 
 def candidate(trace_id: str, category: str = "returns", user: str | None = None, minutes: int = 0) -> Candidate:

@@ -3,20 +3,23 @@
 A server starts when the first test asks for it and ends with the run, whatever happens.
 """
 
+# ruff: noqa: PLC0415 - the stack and what it is made of take a second to import, which tests of the core don't need
+
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 from pydantic import SecretStr
 
-from goldloop.devstack.demo import Demo
-from goldloop.devstack.langfuse_server import StandInManner
-from goldloop.devstack.places import Places
-from goldloop.devstack.stack import Part, Stack
+if TYPE_CHECKING:
+    from goldloop.devstack.stack import Stack
 
-# Enough to find what a small change breaks; a longer search: HYPOTHESIS_PROFILE=long make unit
+# What a small change breaks mostly shows at once (`make unit`), nearly always in some more examples (`make test`);
+# a longer search: HYPOTHESIS_PROFILE=long make test
+hypothesis.settings.register_profile("quick", max_examples=10, deadline=None)
 hypothesis.settings.register_profile("short", max_examples=25, deadline=None)
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
@@ -46,15 +49,21 @@ class PrefectServer:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Stack"]:
     """An empty stack in a folder of its own: the fixtures below start its parts."""
+    from goldloop.devstack.langfuse_server import StandInManner
+    from goldloop.devstack.places import Places
+    from goldloop.devstack.stack import Stack
+
     places = Places(state=tmp_path_factory.mktemp("stack"))
     with Stack(places, manner=StandInManner(score_lag_seconds=1.0, observation_lag_seconds=0.5)) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-def label_studio(stack: Stack) -> LabelStudioServer:
+def label_studio(stack: "Stack") -> LabelStudioServer:
+    from goldloop.devstack.stack import Part
+
     stack.start([Part.LABEL_STUDIO])
     assert stack.label_studio
     credentials = stack.credentials
@@ -67,8 +76,11 @@ def label_studio(stack: Stack) -> LabelStudioServer:
 
 
 @pytest.fixture(scope="session")
-def prefect_server(stack: Stack, label_studio: LabelStudioServer) -> PrefectServer:
+def prefect_server(stack: "Stack", label_studio: LabelStudioServer) -> PrefectServer:
     """The worker's flows find every server of the stack, and the demo's traces among what others sent."""
+    from goldloop.devstack.demo import Demo
+    from goldloop.devstack.stack import Part
+
     stack.start([Part.PREFECT, Part.LANGFUSE])
     stack.start_worker(Demo.variables(stack))
     stack.deploy(schedules=False)

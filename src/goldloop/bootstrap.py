@@ -23,16 +23,20 @@ from goldloop.codebook.load import load_folder
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import ConfigError
 from goldloop.judge.lexical import LexicalJudge
-from goldloop.pipeline.draw import draw
+from goldloop.pipeline.codebooks import PublishedCodebook, admit, publish_codebook
+from goldloop.pipeline.draw import DrawSummary, draw
 from goldloop.pipeline.enqueue import enqueue
 from goldloop.pipeline.gather import gather
 from goldloop.pipeline.prelabel import prelabel
+from goldloop.pipeline.project_plans import ByHand
 from goldloop.pipeline.publish import ReadBack, publish
 from goldloop.pipeline.pull import PullRange, pull
 from goldloop.pipeline.report import Report, report
 from goldloop.pipeline.resolve import resolve
-from goldloop.ports import Clock, Judge, Progress
-from goldloop.records import Record
+from goldloop.pipeline.score_configs import ensure_score_configs
+from goldloop.pipeline.worklist import ToRelabel, relabel, worklist
+from goldloop.ports import Clock, Judge, Progress, Shelf
+from goldloop.records import Record, State
 from goldloop.settings import Settings
 
 ServerT = TypeVar("ServerT", Langfuse, LabelStudio)
@@ -95,6 +99,8 @@ class Goldloop:
             category=settings.pull.category,
             environments=settings.pull.environments,
             rootless=settings.pull.rootless,
+            cluster=settings.pull.cluster,
+            sketch=settings.pull.sketch,
             public_url=settings.langfuse_public_url,
         )
         return _checked(connected, connected.source.check)
@@ -134,11 +140,51 @@ class Goldloop:
         """
         codebook = self.codebook(queue)
         with self.hold(codebook, run.owner):
-            self.store.save_codebook(codebook, self.clock())
+            published = admit(codebook, self.store, self.clock())
             for verb in verbs:
                 if verb in {"enqueue", "gather"}:
                     self._on_its_own_server(codebook)
+                if verb == "enqueue" and not published and self.store.draws(codebook.name, State.DRAWN):
+                    self._publish_codebook(codebook)  # the first version: there is nothing that it could change
+                    published = True
                 yield verb, self._verb(verb, codebook, run)
+
+    def publish_codebook(
+        self, codebook: Codebook, *, by_hand: ByHand = "refuse", dry_run: bool = False, owner: str | None = None
+    ) -> PublishedCodebook:
+        """Make this version what is asked, under the queue's lock: see `goldloop.pipeline.codebooks`."""
+        with self.hold(codebook, owner or secrets.token_hex(8)):
+            self._on_its_own_server(codebook)
+            return self._publish_codebook(codebook, by_hand=by_hand, dry_run=dry_run)
+
+    def worklist(self, queue: str | None) -> list[ToRelabel]:
+        """What a breaking version left to be labelled again, from the store alone."""
+        return worklist(self.codebook(queue).name, self.store)
+
+    def relabel(self, queue: str | None, limit: int | None = None) -> list[ToRelabel]:
+        """Put the first of the worklist up again, under the queue's lock."""
+        codebook = self.codebook(queue)
+        with self.hold(codebook, secrets.token_hex(8)):
+            return relabel(codebook.name, self.store, limit)
+
+    def _publish_codebook(
+        self, codebook: Codebook, *, by_hand: ByHand = "refuse", dry_run: bool = False
+    ) -> PublishedCodebook:
+        now = self.clock()
+        return publish_codebook(
+            codebook,
+            self.label_studio,
+            self.store,
+            lambda: ensure_score_configs(codebook, self.langfuse.score_configs, self.store, now),
+            now,
+            by_hand=by_hand,
+            dry_run=dry_run,
+        )
+
+    def rehearse(self, queue: str | None, seed: int) -> DrawSummary:
+        """What a draw would do now, without a lock, without asking any server, and without leaving anything."""
+        codebook = self.codebook(queue)
+        return draw(codebook, self.store, seed, self.clock(), self.settings.signals, dry_run=True)
 
     def peek(self, queue: str | None) -> Report:
         """The queue's report, without a lock and without asking any server."""
@@ -170,7 +216,7 @@ class Goldloop:
         store = self.store
         steps: dict[str, Callable[[], Record]] = {
             "pull": lambda: pull(self.langfuse.source, store, self._reach(now), now, progress),
-            "draw": lambda: draw(codebook, store, run.seed, now),
+            "draw": lambda: draw(codebook, store, run.seed, now, self.settings.signals),
             "prelabel": lambda: prelabel(codebook, self.langfuse.source, self.judge, store, now, progress),
             "enqueue": lambda: enqueue(codebook, self.langfuse.source, self.label_studio, store, now, progress),
             "gather": lambda: gather(codebook, self.label_studio, store, now, progress),
@@ -179,7 +225,10 @@ class Goldloop:
                 codebook,
                 self.langfuse.source,
                 self.langfuse.scores,
-                [EvalFile(self.settings.evals), self.langfuse.datasets],
+                [
+                    Shelf(EvalFile(self.settings.evals), codebook.name),
+                    Shelf(self.langfuse.datasets, codebook.dataset),
+                ],
                 store,
                 ReadBack(self.clock, self.sleep, timedelta(seconds=self.settings.confirm_seconds)),
                 progress,

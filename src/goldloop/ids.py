@@ -20,19 +20,24 @@ def annotation_key(project_id: int, annotation_id: int) -> str:
     return key("annotation", str(project_id), str(annotation_id))
 
 
-def annotation_score_id(trace_id: str, question: str, codebook_version: str, annotation: str) -> str:
-    """The Langfuse score that carries one annotation."""
-    return key("annotation-score", trace_id, question, codebook_version, annotation)
+def annotation_score_id(trace_id: str, question: str, since: str, annotation: str) -> str:
+    """The Langfuse score that carries one annotation. `since`: the version that gave the question its meaning."""
+    return key("annotation-score", trace_id, question, since, annotation)
 
 
-def answer_score_id(queue: str, trace_id: str, question: str, codebook_version: str) -> str:
+def answer_score_id(queue: str, trace_id: str, question: str, since: str) -> str:
     """The Langfuse score `human_<question>` that carries the resolved answer."""
-    return key("answer-score", queue, trace_id, question, codebook_version)
+    return key("answer-score", queue, trace_id, question, since)
 
 
-def eval_row_id(queue: str, trace_id: str, codebook_version: str) -> str:
-    """A line of the golden set, and the dataset item that mirrors it."""
-    return key("eval-row", queue, trace_id, codebook_version)
+def quarantined_score_id(score_id: str) -> str:
+    """The score that stands in place of one whose question means something else by now."""
+    return key("quarantined-score", score_id)
+
+
+def eval_row_id(queue: str, trace_id: str, since: str) -> str:
+    """A line of the golden set, and the dataset item that mirrors it; `since` is the verdict's."""
+    return key("eval-row", queue, trace_id, since)
 
 
 def draw_run_id(queue: str, seed: int, drawn_at: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError,
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from goldloop.errors import ConfigError
+from goldloop.signals.judges import SignalSettings
 
 _EXAMPLE = "GOLDLOOP_PULL__LAG_SECONDS=30"
 
@@ -32,6 +33,15 @@ class PullSettings(BaseModel):
     )
     environments: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="only these, by commas; empty: all"
+    )
+    cluster: str | None = Field(
+        default=None,
+        pattern=r"^(name|environment|model|tag|tag:.+|metadata:.+)$",
+        description="what names a trace's topic or cluster, for slices: as for the category; not set: nothing",
+    )
+    sketch: bool = Field(
+        default=False,
+        description="also read each root's input, and keep a 64-bit sketch of its words for the diversity policy",
     )
     rootless: bool = Field(default=True, description="also find traces whose root observation was never exported")
 
@@ -104,6 +114,7 @@ class Settings(BaseSettings):
     confirm_seconds: int = Field(default=30, ge=0, description="how long publish waits to read back what it sent")
     lock_seconds: int = Field(default=60, ge=3, description="after this long a dead run's lock is free")
     pull: PullSettings = PullSettings()
+    signals: SignalSettings = SignalSettings()
     ml_backend: MlBackendSettings = MlBackendSettings()
 
 
@@ -115,9 +126,12 @@ def load() -> Settings:
         wrong = "; ".join(f"{_variable(one['loc'])}: {one['msg']}" for one in error.errors(include_url=False))
         raise ConfigError(f"these settings are wrong: {wrong}") from None
     except SettingsError:
-        # Its message may quote the value. Only the two groups are read as a whole, as JSON.
-        groups = "GOLDLOOP_PULL and GOLDLOOP_ML_BACKEND"
-        raise ConfigError(f"{groups} are JSON objects: unset them, and set their members, as in {_EXAMPLE}") from None
+        # Its message may quote the value. Only the groups, and what is a list or a table in them, are read as JSON.
+        groups = "GOLDLOOP_PULL, GOLDLOOP_SIGNALS and GOLDLOOP_ML_BACKEND"
+        raise ConfigError(
+            f"{groups} are JSON objects: unset them, and set their members, as in {_EXAMPLE}; "
+            "GOLDLOOP_SIGNALS__RULES and GOLDLOOP_SIGNALS__JUDGES are JSON lists"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         why = error.__class__.__name__
         raise ConfigError(f"the file .env cannot be read as UTF-8 text ({why}): mend or remove it") from None

@@ -61,6 +61,7 @@ def servers(langfuse: HTTPServer, label_studio: HTTPServer) -> HTTPServer:
         "/api/public/v3/scores": empty,
         "/api/version": {"release": "1.23.2"},
         "/api/current-user/whoami": {"id": 1, "email": "admin@example.org"},
+        "/api/projects/": {"count": 0, "next": None, "previous": None, "results": []},
     }
     for path, answer in answers.items():
         langfuse.expect_request(path).respond_with_json(answer)

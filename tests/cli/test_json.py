@@ -7,12 +7,26 @@ from pytest_httpserver import HTTPServer
 
 from cli.terminal import Goldloop, commands
 from goldloop.bootstrap import VERBS
+from goldloop.devstack.sample import sample_path
 
-_WITH_ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {("parked", "retry"): ("--all",)}
+_CODEBOOK = "label_configs/answer-quality.yaml"
+_WITH_ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("backtest",): ("--traces", str(sample_path()), "--policies", "random", "--reps", "2"),
+    ("parked", "retry"): ("--all",),
+    ("codebook", "new"): ("another",),
+    ("codebook", "diff"): (_CODEBOOK, _CODEBOOK),
+    ("codebook", "guide"): (_CODEBOOK,),
+    ("codebook", "publish"): ("--dry-run",),
+    ("slice", "add"): ("recent", "--tag", "beta"),
+    ("slice", "remove"): ("recent",),
+}
+_BEFORE = {("slice", "remove"): ("slice", "add", "recent", "--tag", "beta")}
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_prints_one_object(goldloop: Goldloop, servers: HTTPServer, words: tuple[str, ...]) -> None:
+    if words in _BEFORE:
+        assert goldloop(*_BEFORE[words]).code == 0
     ended = goldloop(*words, *_WITH_ARGUMENTS.get(words, ()), "--json")
     assert ended.code == 0, ended.err
     (line,) = ended.out.splitlines()

@@ -160,25 +160,3 @@ def test_an_unknown_id_beside_a_known_one_retries_neither(goldloop: Goldloop) ->
     assert goldloop("parked", "retry", row.parked_id, "nosuch").code == 2
     with open_store(_STORE) as store:
         assert store.parked() == [row]
-
-
-def test_label_configs_are_written_and_then_clean(goldloop: Goldloop) -> None:
-    config = Path("label_configs/answer-quality.xml")
-    before = config.read_text(encoding="utf-8")
-    assert goldloop("codebook", "render", "--check").out == "1 label configs, 0 stale\n"
-    config.unlink()
-    stale = goldloop("codebook", "render", "--check")
-    assert (stale.code, stale.out) == (1, "")
-    assert "answer-quality.xml; run `goldloop codebook render label_configs`" in stale.err
-    assert not config.exists()
-    assert goldloop("codebook", "render").code == 0
-    assert config.read_text(encoding="utf-8") == before
-    assert goldloop("codebook", "render", "label_configs", "--check").code == 0
-
-
-def test_codebooks_are_where_the_setting_says(goldloop: Goldloop, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("label_configs").rename("books")
-    assert goldloop("codebook", "render").code == 2
-    monkeypatch.setenv("GOLDLOOP_CODEBOOKS", "books")
-    assert goldloop("codebook", "render").code == 0
-    assert goldloop("status").code == 0

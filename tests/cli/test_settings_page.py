@@ -1,5 +1,7 @@
 """What docs/settings.md shows can be copied: here, where the fixtures of the command line are."""
 
+import shlex
+
 import pytest
 
 from cli.terminal import Goldloop
@@ -13,7 +15,7 @@ def test_the_settings_page_can_be_copied(goldloop: Goldloop, monkeypatch: pytest
         if snippet.page.name == "settings.md"
         for line in snippet.body.splitlines()
         if line.startswith("export ")
-        for assignment in line.partition("#")[0].removeprefix("export ").split()
+        for assignment in shlex.split(line.removeprefix("export "), comments=True)
     ]
     names = {assignment.partition("=")[0] for assignment in exported}
     assert {"LANGFUSE_HOST", "LANGFUSE_PUBLIC_KEY", "LANGFUSE_SECRET_KEY", "LABEL_STUDIO_URL"} < names

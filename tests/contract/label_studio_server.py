@@ -55,6 +55,10 @@ class Desk(Protocol):
         from_prediction: bool = False,
         lead_time_s: float | None = None,
     ) -> int: ...
+    def next_task(self, project_id: int, *, person: int = 0) -> int | None:
+        """The task that the server puts before this person; None where it has no more."""
+        ...
+
     def edit(self, annotation_id: int, result: Result) -> None: ...
     def skip(self, annotation_id: int) -> None: ...
     def unskip(self, annotation_id: int) -> None: ...
@@ -101,6 +105,10 @@ class RealDesk:
             body["parent_prediction"] = predictions[0]["id"]
         made = self._send("POST", f"/api/tasks/{task_id}/annotations/", body, person=person)
         return int(made.json()["id"])
+
+    def next_task(self, project_id: int, *, person: int = 0) -> int | None:
+        answer = self._people[person].get(f"/api/projects/{project_id}/next")
+        return int(answer.raise_for_status().json()["id"]) if answer.status_code != httpx.codes.NOT_FOUND else None
 
     def edit(self, annotation_id: int, result: Result) -> None:
         self._send("PATCH", f"/api/annotations/{annotation_id}/", {"result": [*result]})
@@ -161,6 +169,13 @@ class FakeDesk:
             from_prediction=from_prediction,
             lead_time_s=lead_time_s,
         )
+
+    def next_task(self, project_id: int, *, person: int = 0) -> int | None:
+        for task in self._queue._of(project_id):
+            by = [annotation.annotator for annotation in task.annotations.values()]
+            if PEOPLE[person] not in by and len(by) < self._queue.annotators_of(task.task_id):
+                return task.task_id
+        return None
 
 
 @dataclass

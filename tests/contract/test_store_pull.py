@@ -136,27 +136,6 @@ def test_an_empty_page_is_no_error(store: SqlStore) -> None:
     assert store.candidate_count() == 0
 
 
-def test_the_frame_is_the_window_without_what_the_queue_drew(store: SqlStore) -> None:
-    have_drawn(store, "drawn")
-    store.save_candidates(
-        [
-            candidate("b", user_id="ada", category="refund"),
-            candidate("B"),
-            candidate("a", user_id=""),
-            candidate("start", timestamp=TODAY.start),
-            candidate("end", timestamp=TODAY.end),
-            candidate("before", timestamp=TODAY.start - timedelta(microseconds=1)),
-        ],
-        NOON,
-    )
-    frame = store.frame(QUEUE, TODAY)
-    # By code point, on every database and in every locale: capitals come first.
-    assert [row.trace_id for row in frame] == ["B", "a", "b", "start"]
-    assert [row.unit for row in frame] == ["B", "a", "ada", "start"]
-    assert [row.stratum for row in frame] == ["billing", "billing", "refund", "billing"]
-    assert "drawn" in [row.trace_id for row in store.frame("another-queue", TODAY)]
-
-
 def signal(signal_id: str = "g1", **changes: object) -> Signal:
     given: dict[str, object] = {"signal_id": signal_id, "trace_id": "t1", "name": "thumbs", "value": 1.0, "at": NOON}
     return Signal.model_validate({**given, **changes})

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from contract.label_studio_server import PEOPLE, Bench, FakeDesk, RealDesk, server_of, unique
 from fakes.task_queue import FakeTaskQueue, Result
 from goldloop.errors import RejectedError
+from goldloop.pipeline.projects import same_config
 from goldloop.ports import ProjectDraft, TaskDraft, TaskQueue
 from goldloop.records import AnnotationSnapshot, TaskSnapshot
 
@@ -145,6 +146,25 @@ class TestProjects:
         longer = bench.project(project_draft(title + " more"))[0]
         assert bench.project(project_draft(title))[0] != longer
         assert bench.project(project_draft(title.upper()))[0] != bench.project(project_draft(title))[0]
+
+
+class TestAnnotators:
+    def test_a_task_may_want_more_people_than_its_project(self, bench: Bench) -> None:
+        single = project_draft().model_copy(update={"annotations_per_task": 1})
+        project = bench.project(single)[0]
+        twice, once = bench.queue.import_tasks(project, [draft("aa"), draft("bb")])
+        bench.queue.want_annotators([twice], 2)
+        bench.queue.import_tasks(project, [draft("cc")])  # what comes later leaves it as it is
+        for task_id in (twice, once):
+            bench.desk.annotate(task_id, PASS, person=0)
+        assert bench.desk.next_task(project, person=1) == twice
+        bench.desk.annotate(twice, FAIL, person=1)
+        assert bench.desk.next_task(project, person=1) not in {twice, once}
+
+    def test_tasks_that_are_gone_are_passed_over(self, bench: Bench, project: int) -> None:
+        gone, there = bench.queue.import_tasks(project, [draft("aa"), draft("bb")])
+        bench.desk.delete_task(gone)
+        bench.queue.want_annotators([gone, there], 3)
 
 
 class TestImport:
@@ -290,6 +310,56 @@ class TestChanges:
     def test_an_empty_project_has_no_changes(self, bench: Bench, project: int) -> None:
         assert list(bench.queue.changed_tasks(project, None)) == []
         assert (bench.queue.task_count(project), bench.queue.task_ids(project)) == (0, set())
+
+
+class TestProjectsInPlace:
+    def test_one_is_found_by_its_number_or_else_by_its_title(self, bench: Bench) -> None:
+        draft = project_draft()
+        assert bench.queue.find_project(draft.title, None) is None
+        project, url = bench.project(draft)
+        found = bench.queue.find_project("another title", project)
+        assert found is not None
+        assert (found.project_id, found.url, found.title) == (project, url, draft.title)
+        assert (found.instruction, found.description) == (draft.instruction, draft.description)
+        assert (found.annotations_per_task, found.show_predictions) == (2, True)
+        assert same_config(found.label_config, CONFIG)
+        assert bench.queue.find_project(draft.title, project + 10_000) == found
+        assert bench.queue.find_project(draft.title[:-1], None) is None
+
+    def test_one_without_predictions(self, bench: Bench) -> None:
+        project, _ = bench.project(project_draft().model_copy(update={"show_predictions": False}))
+        found = bench.queue.find_project("", project)
+        assert found is not None
+        assert not found.show_predictions
+
+    def test_one_is_changed_and_keeps_its_tasks_and_annotations(self, bench: Bench, project: int) -> None:
+        (task,) = bench.queue.import_tasks(project, drafts(1))
+        bench.desk.annotate(task, FAIL)
+        (before,) = changed(bench.queue, project)
+        wider = CONFIG.replace('<Choice value="Fail"', '<Choice value="Both" alias="both"/><Choice value="Fail"')
+        draft = project_draft().model_copy(update={"label_config": wider, "instruction": "Judge.", "description": ""})
+        bench.queue.check_label_config(project, wider)
+        for _ in range(2):
+            bench.queue.update_project(project, draft)
+            found = bench.queue.find_project("", project)
+            assert found is not None
+            assert (found.title, found.instruction, found.description) == (draft.title, "Judge.", "")
+            assert same_config(found.label_config, wider)
+        assert changed(bench.queue, project) == [before], "nothing of it is news"
+        assert changed(bench.queue, project, before.updated_at) == []
+
+    @pytest.mark.parametrize(
+        "without",
+        [CONFIG.replace('alias="fail"', 'alias="failed"'), CONFIG.replace('ame="verdict"', 'ame="mood"')],
+        ids=["a choice in use", "a control in use"],
+    )
+    def test_annotations_have_to_fit(self, bench: Bench, project: int, without: str) -> None:
+        bench.queue.check_label_config(project, without)
+        (task,) = bench.queue.import_tasks(project, drafts(1))
+        bench.desk.annotate(task, FAIL)
+        with pytest.raises(RejectedError, match="would not fit") as refused:
+            bench.queue.check_label_config(project, without)
+        assert refused.value.reason == "label config does not fit"
 
 
 class TestPages:

@@ -21,7 +21,8 @@ def rows(model: type[BaseModel] = Settings, prefix: str = "GOLDLOOP_") -> Iterat
         if isinstance(field.default, BaseModel):
             yield from rows(type(field.default), f"{prefix}{name.upper()}__")
         else:
-            yield _variable(name, field, prefix), _default(field.default), field.description or ""
+            default = field.get_default(call_default_factory=True)
+            yield _variable(name, field, prefix), _default(default), field.description or ""
 
 
 def table() -> str:
@@ -50,8 +51,10 @@ def _default(value: object) -> str:
     match value:
         case None:
             return "not set"
-        case ():
+        case tuple() | dict() if not value:
             return "empty"
+        case (BaseModel(), *_):
+            return "built in"
         case bool():
             return f"`{str(value).lower()}`"
         case _:

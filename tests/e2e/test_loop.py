@@ -28,6 +28,7 @@ from goldloop.devstack.flows import run_flow
 from goldloop.devstack.send import trace_id
 from goldloop.devstack.stack import Stack
 from goldloop.devstack.tracefile import FileTrace, read
+from goldloop.sampling.policies import POLICIES
 
 QUEUE = "answer-quality"
 
@@ -133,7 +134,7 @@ def every_drawn_trace_is_one_task(
     for task in tasks:
         data = task["data"]
         assert 0 < data["pi"] <= 1
-        assert data["policy"] in {"random", "stratified"}
+        assert data["policy"] in POLICIES
         assert data["stratum"] == traces[data["trace_id"]].category
     assert sum(bool(task["predictions"]) for task in tasks) == counts.prelabelled > 0
     assert counts.parked == 0
@@ -176,7 +177,7 @@ def every_confirmed_failure_is_one_eval_row(outside: Outside, drawn: dict[str, F
         assert provenance["annotators"] == sorted(verdicts(trace))
         assert provenance["codebook_version"] == "1.0.0"
         assert 0 < provenance["pi"] <= 1
-        assert provenance["policy"] in {"random", "stratified"}
+        assert provenance["policy"] in POLICIES
 
 
 def a_second_round_adds_nothing(outside: Outside, goldloop: Goldloop, counts: Counts) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from goldloop.errors import RemoteError, RetryableError
-from goldloop.ports import Clock, Page, Window
-from goldloop.records import Candidate, EvalRow, Receipt, Record, Score, ScoreType, Signal, Trace
+from goldloop.codebook.score_configs import digest, unfit
+from goldloop.errors import RejectedError, RemoteError, RetryableError
+from goldloop.ports import Clock, ListedConfig, Page, Window
+from goldloop.records import Candidate, EvalRow, Receipt, Record, Score, ScoreConfig, ScoreType, Signal, Trace
 
 TEXT_LENGTH = 500
 RowT = TypeVar("RowT", bound=Record)
@@ -35,6 +36,57 @@ class _Event:
     score: Score | None  # None deletes
 
 
+class FakeScoreConfigs:
+    """`ScoreConfigs` by what they hold; nothing is ever deleted.
+
+    Attributes:
+        failing: raised by every method while it is set.
+        lose_next_answer: the next config is made and then the call fails, as when the connection breaks.
+    """
+
+    def __init__(self, clock: Clock = _now) -> None:
+        self.clock = clock
+        self.failing: RemoteError | None = None
+        self.lose_next_answer = False
+        self.rows: dict[str, ListedConfig] = {}
+
+    def listed(self) -> list[ListedConfig]:
+        self._fail()
+        return sorted(self.rows.values(), key=lambda one: (one.created_at, one.config_id))
+
+    def ensure(self, config: ScoreConfig) -> str:
+        same = [one for one in self.listed() if not one.archived and digest(one.config) == digest(config)]
+        return same[0].config_id if same else self.make(config)
+
+    def archive(self, config_id: str, *, archived: bool = True) -> None:
+        self._change(config_id, archived=archived)
+
+    # -- what people do
+
+    def make(self, config: ScoreConfig) -> str:
+        """A new one, whatever is there."""
+        self._fail()
+        config_id = f"config-{len(self.rows) + 1:04}"
+        self.rows[config_id] = ListedConfig(config_id=config_id, config=config, archived=False, created_at=self.clock())
+        if self.lose_next_answer:
+            self.lose_next_answer = False
+            raise RetryableError("Langfuse", "the connection broke off: try again")
+        return config_id
+
+    def rename(self, config_id: str, name: str) -> None:
+        self._change(config_id, config=self.rows[config_id].config.model_copy(update={"name": name}))
+
+    def _change(self, config_id: str, **fields: object) -> None:
+        self._fail()
+        if config_id not in self.rows:
+            raise RejectedError("Langfuse", "there is no such score config", reason="404 LangfuseNotFoundError")
+        self.rows[config_id] = self.rows[config_id].model_copy(update=fields)
+
+    def _fail(self) -> None:
+        if self.failing is not None:
+            raise self.failing
+
+
 class FakeScoreSink:
     """A `ScoreSink` by event time: a newer event replaces, an equal one is ignored, an older one loses.
 
@@ -45,10 +97,14 @@ class FakeScoreSink:
         failing: raised by every method while it is set.
         lose_next_answer: the next send arrives and then fails, as when the connection breaks.
         sent: every score that ever arrived, in order.
+        configs: the score configs that scores may keep to.
     """
 
-    def __init__(self, clock: Clock = _now, lag: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self, clock: Clock = _now, lag: timedelta = timedelta(0), configs: FakeScoreConfigs | None = None
+    ) -> None:
         self.clock, self.lag = clock, lag
+        self.configs = configs or FakeScoreConfigs(clock)
         self.refuses: Callable[[Score], str] = lambda _score: ""
         self.drops: Callable[[Score], bool] = lambda _score: False
         self.failing: RemoteError | None = None
@@ -62,7 +118,7 @@ class FakeScoreSink:
         self._fail()
         receipts = []
         for score in scores:
-            reason = _fault(score) or self.refuses(score)
+            reason = _fault(score) or self._config_fault(score) or self.refuses(score)
             receipts.append(Receipt(key=score.score_id, accepted=not reason, reason=reason))
             if not reason:
                 self.sent.append(score)
@@ -100,6 +156,12 @@ class FakeScoreSink:
             )
             for stored in self._settled().values()
         ]
+
+    def _config_fault(self, score: Score) -> str:
+        if score.config_id is None:
+            return ""
+        listed = self.configs.rows.get(score.config_id)
+        return unfit(listed.config, score) if listed else "its score config is not in Langfuse"
 
     def _settled(self) -> dict[str, _Stored]:
         now = self.clock()
@@ -202,7 +264,11 @@ class FakeTraceSource:
             name=trace.name,
             category=category,
             timestamp=trace.timestamp,
-            user_id=user,
+            user_id=user or trace.user_id,
+            session_id=trace.session_id,
+            model=trace.model,
+            release=trace.release,
+            tags=trace.tags,
             roots=int(rooted),
         )
         (self._roots if rooted else self._rootless).append(candidate)
@@ -297,3 +363,4 @@ class FakeLangfuse:
 
     def __post_init__(self) -> None:
         self.source = FakeTraceSource(self.scores)
+        self.score_configs = self.scores.configs

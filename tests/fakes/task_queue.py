@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
-from xml.etree import ElementTree as ET
 
 from pydantic import JsonValue
 
+from fakes.label_config import choices_of, problem, still_fits
 from goldloop.errors import RejectedError, RemoteError, RetryableError
-from goldloop.ports import Page, ProjectDraft, TaskDraft
+from goldloop.ports import Page, ProjectDraft, ProjectSnapshot, TaskDraft
 from goldloop.records import AnnotationSnapshot, TaskSnapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,6 +28,7 @@ class _Task:
     draft: TaskDraft
     updated_at: datetime
     annotations: dict[int, AnnotationSnapshot] = field(default_factory=dict)
+    annotators: int | None = None
 
 
 class FakeTaskQueue:
@@ -69,7 +70,35 @@ class FakeTaskQueue:
         if found is None:
             found = next(self._ids)
             self.projects[found] = draft
-        return found, f"{self._url}/projects/{found}/data"
+        return found, self.project_url(found)
+
+    def find_project(self, title: str, known: int | None) -> ProjectSnapshot | None:
+        self._fail()
+        titled = (project_id for project_id, other in self.projects.items() if other.title == title)
+        found = known if known in self.projects else next(titled, None)
+        if found is None:
+            return None
+        fields = self.projects[found].model_dump(exclude={"model_version"})
+        return ProjectSnapshot(project_id=found, url=self.project_url(found), **fields)
+
+    def check_label_config(self, project_id: int, label_config: str) -> None:
+        """As the real one: controls and choices that annotations use have to be there; skipped ones count too."""
+        self._fail()
+        there = choices_of(label_config)
+        for task in self._of(project_id):
+            for annotation in task.annotations.values():
+                if any(not still_fits(there, part) for part in annotation.result):
+                    raise RejectedError(
+                        "Label Studio", "annotations would not fit: correct them", reason="label config does not fit"
+                    )
+
+    def update_project(self, project_id: int, draft: ProjectDraft) -> None:
+        """As the real one: a label config that the annotations do not fit is refused."""
+        self.check_label_config(project_id, draft.label_config)
+        self.projects[project_id] = draft
+
+    def project_url(self, project_id: int) -> str:
+        return f"{self._url}/projects/{project_id}/data"
 
     def find_tasks(self, project_id: int, trace_ids: Sequence[str]) -> dict[str, int]:
         self._fail()
@@ -81,7 +110,7 @@ class FakeTaskQueue:
         return found
 
     def invalid_predictions(self, label_config: str, drafts: Sequence[TaskDraft]) -> dict[str, str]:
-        reasons = {draft.trace_id: _problem(label_config, draft.prediction) for draft in drafts}
+        reasons = {draft.trace_id: problem(label_config, draft.prediction) for draft in drafts}
         return {trace_id: reason for trace_id, reason in reasons.items() if reason is not None}
 
     def import_tasks(self, project_id: int, drafts: Sequence[TaskDraft]) -> list[int]:
@@ -100,6 +129,12 @@ class FakeTaskQueue:
             self.lose_next_answer = False
             raise RetryableError("Label Studio", "the connection broke off: look the tasks up")
         return made
+
+    def want_annotators(self, task_ids: Sequence[int], annotators: int) -> None:
+        self._fail()
+        for task_id in task_ids:
+            if task_id in self._tasks:
+                self._tasks[task_id].annotators = annotators
 
     def changed_tasks(self, project_id: int, since: datetime | None) -> Iterator[Page[TaskSnapshot]]:
         """By a cursor, as the real one: what changes between two pages comes (again) on a later one."""
@@ -133,7 +168,16 @@ class FakeTaskQueue:
         self._fail()
         return {task.task_id for task in self._of(project_id)}
 
-    # -- what annotators do
+    def annotators_of(self, task_id: int) -> int:
+        """How many people the server sends to the task."""
+        task = self._tasks[task_id]
+        return task.annotators or self.projects[task.project_id].annotations_per_task
+
+    # -- what annotators do, and whoever may change a project
+
+    def edit_label_config(self, project_id: int, label_config: str) -> None:
+        """By hand, in the project's settings."""
+        self.projects[project_id] = self.projects[project_id].model_copy(update={"label_config": label_config})
 
     def annotate(
         self,
@@ -231,35 +275,3 @@ def _snapshot(task: _Task) -> TaskSnapshot:
         annotations=tuple(task.annotations.values()),
         predictions=int(task.draft.prediction is not None),
     )
-
-
-def _problem(label_config: str, prediction: dict[str, Any] | None) -> str | None:
-    """What codebooks need and no more: choices, texts, targets, and controls that are required and always shown."""
-    if prediction is None:
-        return None
-    top = ET.fromstring(label_config)
-    controls = {tag.attrib["name"]: tag for tag in top.iter() if "toName" in tag.attrib}
-    hidden = {name.get("name") for part in top.iter() if "visibleWhen" in part.attrib for name in part.iter()}
-    results = prediction.get("result")
-    if not prediction.get("model_version") or not isinstance(results, list):
-        return "no model_version or no result"
-    names = [result.get("from_name") for result in results]
-    if len(set(names)) != len(names) or not set(names) <= controls.keys():
-        return "a question is unknown or answered twice"
-    missing = {name for name, tag in controls.items() if tag.get("required") == "true"} - hidden - set(names)
-    if missing:
-        return f"{sorted(missing)} has no answer"
-    bad = [result["from_name"] for result in results if not _fits(controls[result["from_name"]], result)]
-    return f"{bad} has a wrong value" if bad else None
-
-
-def _fits(control: ET.Element, result: dict[str, Any]) -> bool:
-    value = result.get("value", {}).get({"Choices": "choices", "TextArea": "text"}[control.tag])
-    if (result.get("to_name"), result.get("type")) != (control.get("toName"), control.tag.lower()):
-        return False
-    if not result.get("id") or not isinstance(value, list) or not all(isinstance(part, str) for part in value):
-        return False
-    if control.tag == "TextArea":
-        return True
-    allowed = {choice.get("alias") or choice.get("value") for choice in control.iter("Choice")}
-    return set(value) <= allowed and bool(value) and (len(value) == 1 or control.get("choice") == "multiple")

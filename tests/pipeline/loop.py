@@ -17,16 +17,20 @@ from goldloop.adapters.store import SqlStore
 from goldloop.adapters.store.engine import Database
 from goldloop.codebook.result import to_result
 from goldloop.codebook.schema import Codebook
+from goldloop.pipeline.codebooks import PublishedCodebook, publish_codebook
 from goldloop.pipeline.draw import DrawSummary, draw
 from goldloop.pipeline.enqueue import EnqueueSummary, enqueue
 from goldloop.pipeline.gather import GatherSummary, gather
 from goldloop.pipeline.parking import retry
 from goldloop.pipeline.prelabel import PrelabelSummary, prelabel
+from goldloop.pipeline.project_plans import ByHand
 from goldloop.pipeline.publish import PublishSummary, ReadBack, publish
 from goldloop.pipeline.pull import PullRange, PullSummary, pull
 from goldloop.pipeline.resolve import ResolveSummary, resolve
-from goldloop.ports import EvalSink
+from goldloop.pipeline.score_configs import ensure_score_configs
+from goldloop.ports import EvalSink, Shelf
 from goldloop.records import Judgement, Parked, Score, Signal, State, Trace, Value
+from goldloop.signals.judges import SignalSettings
 
 ADA, BEN, CLEO = "ada@example.org", "ben@example.org", "cleo@example.org"
 MINUTE = timedelta(minutes=1)
@@ -109,7 +113,7 @@ def progress(_done: int, _total: int | None) -> None:
 class Loop:
     """One queue's loop. Each verb is a method; what people and apps do has methods of its own."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
+    def __init__(self, folder: Path, template: Path, asked: Codebook | None = SHIPPED) -> None:
         self.store = opened(template, folder / "store.db")
         self.clock = HandTurnedClock(NOW)
         self.scores = FakeScoreSink(self.clock)
@@ -119,7 +123,9 @@ class Loop:
         self.file = EvalFile(folder / "evals")
         self.judge = FixedJudge()
         self.seed = 7
-        self.use(SHIPPED)
+        self.signals = SignalSettings()
+        if asked is not None:
+            self.use(asked)
 
     def __enter__(self) -> Self:
         return self
@@ -131,6 +137,24 @@ class Loop:
         self.codebook = asked
         self.store.save_codebook(asked, self.clock())
 
+    def publish_codebook(
+        self, asked: Codebook, by_hand: ByHand = "refuse", *, dry_run: bool = False
+    ) -> PublishedCodebook:
+        """As the command does; from then on this version is the loop's."""
+        now = self.clock()
+        made = publish_codebook(
+            asked,
+            self.tasks,
+            self.store,
+            lambda: ensure_score_configs(asked, self.scores.configs, self.store, now),
+            now,
+            by_hand=by_hand,
+            dry_run=dry_run,
+        )
+        if not dry_run:
+            self.codebook = asked
+        return made
+
     # -- the verbs
 
     def pull(self, reach: PullRange = REACH) -> PullSummary:
@@ -138,7 +162,7 @@ class Loop:
 
     def draw(self) -> DrawSummary:
         self.seed += 1
-        return draw(self.codebook, self.store, self.seed, self.clock())
+        return draw(self.codebook, self.store, self.seed, self.clock(), self.signals)
 
     def prelabel(self) -> PrelabelSummary:
         return prelabel(self.codebook, self.source, self.judge, self.store, self.clock(), progress)
@@ -154,7 +178,8 @@ class Loop:
 
     def publish(self) -> PublishSummary:
         read_back = ReadBack(self.clock, self.clock.sleep)
-        return publish(self.codebook, self.source, self.scores, self.sinks, self.store, read_back, progress)
+        shelves = [Shelf(self.file, QUEUE), Shelf(self.datasets, self.codebook.dataset)]
+        return publish(self.codebook, self.source, self.scores, shelves, self.store, read_back, progress)
 
     def fetch_annotations(self) -> PublishSummary:
         """The way back: gather, resolve, publish."""
@@ -174,10 +199,10 @@ class Loop:
 
     def log(self, *trace_ids: str, **fields: object) -> None:
         """Traces of an hour ago."""
+        category = str(fields.pop("category", "returns"))
         for trace_id in trace_ids:
-            self.source.log(
-                trace(trace_id).model_copy(update={"timestamp": self.clock() - timedelta(hours=1)} | fields)
-            )
+            made = trace(trace_id).model_copy(update={"timestamp": self.clock() - timedelta(hours=1)} | fields)
+            self.source.log(made, category=category)
 
     def click(self, trace_id: str, name: str = "thumbs", value: float = 0.0) -> None:
         at = self.clock() - timedelta(hours=1)

@@ -16,7 +16,7 @@ AWAY = RetryableError("Langfuse", "it is away: try again later")
 
 def pulled(loop: Loop) -> set[str]:
     everything = Window(start=NOW - timedelta(days=365), end=NOW + timedelta(days=365))
-    return {row.trace_id for row in loop.store.frame("any", everything)}
+    return set(loop.store.frame("any", everything).ids())
 
 
 def test_the_first_pull_looks_back_as_far_as_it_may(loop: Loop) -> None:
@@ -148,8 +148,8 @@ def test_several_roots_are_one_trace_of_the_earliest(loop: Loop) -> None:
     assert loop.pull().new_traces == 1
     loop.pull()
     assert loop.store.candidate_count() == 1
-    (row,) = loop.store.frame("any", Window(start=NOW - timedelta(hours=1), end=NOW))
-    assert row.stratum == "first"
+    frame = loop.store.frame("any", Window(start=NOW - timedelta(hours=1), end=NOW))
+    assert (frame.ids(), frame.stratum.table) == (["t1"], ("first",))
 
 
 def test_a_trace_without_a_root_is_completed_by_it(loop: Loop) -> None:
@@ -159,8 +159,8 @@ def test_a_trace_without_a_root_is_completed_by_it(loop: Loop) -> None:
     loop.source.log(trace("t1", timestamp=start + MINUTE), category="returns")
     loop.clock.turn(MINUTE)
     assert loop.pull().new_traces == 0
-    (row,) = loop.store.frame("any", Window(start=start, end=NOW))
-    assert row.stratum == "returns"
+    frame = loop.store.frame("any", Window(start=start, end=NOW))
+    assert (frame.ids(), frame.stratum.table) == (["t1"], ("returns",))
 
 
 def test_a_row_that_comes_twice_is_one(loop: Loop) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from standin.support import START, StandIn, score_event
+from standin.support import API, START, StandIn, score_event
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -115,3 +115,22 @@ def test_without_a_batch(server: StandIn) -> None:
         400,
         {"message": "Invalid request data", "errors": ["Invalid input: expected array, received undefined"]},
     )
+
+
+@pytest.mark.parametrize(
+    ("value", "config", "archived"), [(1.1, "made", False), (0.5, "nope", False), (0.5, "made", True)]
+)
+def test_what_a_config_does_not_take_is_dropped_after_its_201(
+    server: StandIn, value: float, config: str, archived: bool
+) -> None:
+    made = server.config(name="quality", dataType="NUMERIC", minValue=0, maxValue=1)
+    server.client.patch(f"{API}/score-configs/{made}", json={"isArchived": archived})
+    answer = server.ingest(score_event("s1", value, START, configId=made if config == "made" else config))
+    assert answer == {"successes": [{"id": "e", "status": 201}], "errors": []}
+    assert server.scores() == []
+
+
+def test_a_score_event_of_another_name_takes_the_configs(server: StandIn) -> None:
+    config_id = server.config(name="quality", dataType="NUMERIC")
+    server.ingest(score_event("s1", 1, START, name="other", configId=config_id))
+    assert (server.score("s1")["name"], server.score("s1")["configId"]) == ("quality", config_id)

@@ -270,6 +270,7 @@ def test_a_button_is_short(length: int, rule: set[str]) -> None:
         "Is it right? Is it kind?",
         "Does it answer the question and is it kind?",
         "Would you let it go out and would you sign it?",
+        "How friendly is it, and does it keep to the rules?",
     ],
 )
 def test_a_question_that_asks_two_things_is_found(text: str) -> None:

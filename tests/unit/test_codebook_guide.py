@@ -192,7 +192,8 @@ def test_it_says_when_a_question_shows_and_how_it_is_answered() -> None:
     )
     assert "This is the verdict: “Fail” counts as a failure." in quality
     assert (
-        "Shown only after “Fail” to “Would you let this answer go out as it is?”; it may stay unanswered. Choose each"
+        "Shown only where you answered “Fail” to “Would you let this answer go out as it is?”; it may stay unanswered."
+        " Choose each"
     ) in quality
     assert "from Hostile (lowest) to Attentive (highest)" in tone
     assert "Type a number from 1 to 50, whole numbers only." in agent
@@ -204,9 +205,11 @@ def test_a_guide_to_two_answers_never_says_which_is_the_apps_own() -> None:
     (question,) = (question for question in asked.questions if question.kind == "pairwise")
     made = as_markdown(asked)
     assert "#### A is better or B is better (key `1` or `2`)" in made
-    assert "Shown only after “A is better” or “B is better” to" in made
+    assert "Shown only where you answered “A is better” or “B is better” to" in made
     assert not any(label.text in made for label in question.labels if label.name in SIDES)
     assert "counts as a failure" not in made
+    assert "Choose A or B, or “No difference”. One of them is" in made
+    assert "Also always asked: “Note for the team (optional)” (it may stay unanswered)" in made
     # What the screen of two answers leaves out, since it would tell whose is whose.
     assert "what the user said about it" not in made
     assert "It says how sure it is, and why" not in made

@@ -80,6 +80,8 @@ def test_broken_yaml_is_named_with_its_line() -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(CodebookError, match="there is no such file"):
         load(tmp_path / "none.yaml")
+    with pytest.raises(CodebookError, match="there is no such file or folder; begin one by `goldloop codebook new`"):
+        load_folder(tmp_path / "none")
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
     with pytest.raises(CodebookError, match="cannot be read as UTF-8"):
         load(tmp_path / "latin.yaml")

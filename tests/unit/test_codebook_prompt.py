@@ -185,6 +185,7 @@ def test_a_pair_is_explained() -> None:
     prompt = judge_prompt(SHIPPED.model_copy(update={"questions": (question,)}))
     assert "You review two answers" in prompt
     assert "`output` is the trace's own output, `alternative` the other answer" in prompt
+    assert "neither that nor their order says which is better" in prompt
 
 
 def test_the_form_shows_a_number_as_it_is_given() -> None:

@@ -85,6 +85,15 @@ def test_what_is_sent_passes_the_label_config(pair: tuple[Codebook, dict[str, Va
     assert invalid_predictions(render(random), drafts) == {}
 
 
+def test_a_whole_number_needs_no_point() -> None:
+    answers: dict[str, Value] = {"better": "tie", "grade": "good", "minutes": 1}
+    everywhere = ALL.model_copy(
+        update={"questions": tuple(one.model_copy(update={"only_if": None}) for one in ALL.questions)}
+    )
+    (part,) = (part for part in to_result(everywhere, answers) if part["from_name"] == "minutes")
+    assert part["value"] == {"number": 1}
+
+
 # What Label Studio adds, and the order of the parts, say nothing.
 HARMLESS: list[Callable[[Result], Result]] = [
     lambda result: result[::-1],

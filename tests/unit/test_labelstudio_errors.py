@@ -53,6 +53,8 @@ PROJECT = ProjectDraft(title="t" * 60, description="", instruction="", label_con
 READS: dict[str, Callable[[LabelStudio], Any]] = {
     "listing": lambda it: it.task_count(1),
     "project": lambda it: it.ensure_project(PROJECT, 7),
+    "found project": lambda it: it.find_project("t", 7),
+    "changed project": lambda it: it.update_project(7, PROJECT),
 }
 WRITES: dict[str, Callable[[LabelStudio], Any]] = {
     "import": lambda it: it.import_tasks(1, [DRAFT]),

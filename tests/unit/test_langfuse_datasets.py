@@ -36,7 +36,13 @@ SENT = {
         "context": [{"title": "A", "text": "a", "score": None}],
     },
     "expectedOutput": "",
-    "metadata": {"labels": {"verdict": "fail"}, "note": "", "output": "Ho", "provenance": {"pi": 0.5}},
+    "metadata": {
+        "labels": {"verdict": "fail"},
+        "severity": "",
+        "note": "",
+        "output": "Ho",
+        "provenance": {"pi": 0.5},
+    },
     "sourceTraceId": "t1",
     "status": "ACTIVE",
 }

@@ -197,3 +197,69 @@ def test_deleting_what_is_not_there_is_no_error() -> None:
     answers = Answers(ok({"error": "LangfuseNotFoundError"}, 404))
     answers.connect().scores.delete("a/b")
     assert answers.requests[0].url.raw_path == b"/api/public/scores/a%2Fb"
+
+
+CONFIG = {
+    "id": "c1",
+    "name": "human_verdict",
+    "dataType": "CATEGORICAL",
+    "isArchived": False,
+    "createdAt": "2026-11-21T07:10:07.472Z",
+    "categories": [{"label": "pass", "value": 1}, {"label": "fail", "value": 2}],
+}
+
+
+def with_configs(*configs: Any) -> Callable[[httpx.Request], httpx.Response]:
+    """Answers for these score configs, and takes every score."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return ok({"data": [*configs], "meta": {"page": 1, "totalPages": 1}})
+        return all_taken(request)
+
+    return answer
+
+
+def judged(config_id: str | None, value: str = "fail", **given: Any) -> Score:
+    return score(data_type=ScoreType.CATEGORICAL, value=value, config_id=config_id, **given)
+
+
+@pytest.mark.parametrize(("archived", "sent"), [(False, "c1"), (True, None)])
+def test_a_score_names_its_config_while_that_is_in_use(archived: bool, sent: str | None) -> None:
+    answers = Answers(with_configs(CONFIG | {"isArchived": archived}))
+    assert [receipt.accepted for receipt in answers.connect().scores.send([judged("c1")])] == [True]
+    (event,) = batch_of(answers.requests[-1])
+    assert event["body"].get("configId") == sent
+
+
+def test_what_its_config_does_not_hold_is_not_sent() -> None:
+    answers = Answers(with_configs(CONFIG))
+    receipts = answers.connect().scores.send([judged("c1", "maybe"), judged("c2", score_id="s2")])
+    assert [receipt.reason for receipt in receipts] == [
+        "its score config has no such category",
+        "its score config is not in Langfuse: publish the codebook again",
+    ]
+    assert {request.method for request in answers.requests} == {"GET"}
+
+
+def test_without_a_config_none_is_asked_for() -> None:
+    answers = Answers(all_taken)
+    answers.connect().scores.send([judged(None)])
+    assert {request.method for request in answers.requests} == {"POST"}
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"id": "x", "createdAt": "2026-11-21T07:10:07Z", "name": "q", "dataType": "BOOLEAN"},
+        {"id": "x", "createdAt": "2026-11-21T07:10:07Z", "name": "q", "dataType": "CATEGORICAL", "categories": None},
+        {"id": "x", "createdAt": "2026-11-21T07:10:07Z", "name": "q", "dataType": "CATEGORICAL", "categories": [7]},
+        {"id": "x", "createdAt": "2026-11-21T07:10:07Z", "name": "q", "dataType": "NUMERIC", "minValue": "low"},
+        {"id": "x", "createdAt": "2026-11-21T07:10:07Z", "name": None, "dataType": "A new one"},
+        {"id": None},
+        7,
+    ],
+)
+def test_configs_of_others_may_have_any_form(others: Any) -> None:
+    answers = Answers(with_configs(others, CONFIG))
+    assert [receipt.accepted for receipt in answers.connect().scores.send([judged("c1")])] == [True]

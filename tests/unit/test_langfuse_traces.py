@@ -62,7 +62,7 @@ def test_both_passes_ask_for_no_payload() -> None:
     assert first == [
         ("limit", "1000"),
         ("isRootObservation", "true"),
-        ("fields", "core,basic,model,trace_context,metadata"),
+        ("fields", "core,basic,model,prompt,trace_context,metadata"),
         ("fromStartTime", "2026-11-21T12:00:00.123Z"),
         ("toStartTime", "2026-11-21T13:00:00.123Z"),
         ("environment", "a"),
@@ -254,7 +254,7 @@ def test_a_trace_is_read_over_pages_and_says_what_it_could_not_read() -> None:
     assert trace.notes == ("1 of its observations could not be read",)
     params = answers.requests[0].url.params
     assert params["fields"] == "core,basic,time,io,metadata,model,usage,metrics,trace_context"
-    assert params["expandMetadata"] == "documents,context"
+    assert params["expandMetadata"] == "documents,context,alternative_output"
 
 
 def test_a_trace_of_which_nothing_can_be_read_is_rejected() -> None:
@@ -360,3 +360,13 @@ def test_documents_of_the_metadata_serve_where_no_retriever_ran() -> None:
         "b",
     ]
     assert assemble(observed(row(1, metadata={"context": "checkout"}))).documents == ()
+
+
+def test_another_answer_is_read_from_the_metadata_as_an_output_is() -> None:
+    assert assemble(observed(row(1))).alternative is None
+    assert assemble(observed(row(1, metadata={"alternative_output": "30 days."}))).alternative == "30 days."
+    message = '[{"role": "assistant", "content": "30 days."}]'
+    assert assemble(observed(row(1, metadata={"alternative_output": message}))).alternative == "30 days."
+    assert assemble(observed(row(1, metadata={"alternative_output": " "}))).alternative is None
+    below = row(2, parentObservationId="o1", metadata={"alternative_output": "of a step"})
+    assert assemble(observed(row(1), below)).alternative is None

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import codebook, trace
+from goldloop.codebook.schema import Codebook, Kind, Label, Question
 from goldloop.judge.lexical import LexicalJudge, backed, words
 from goldloop.records import Judgement
 
@@ -48,3 +49,26 @@ def test_it_never_raises_and_its_number_is_a_probability(output: str, context: s
     judgement = judged(output, documents=[{"title": "t", "text": context}])
     assert (judgement.probability is None) == (judgement.abstained is not None)
     assert judgement.probability is None or 0.5 <= judgement.probability <= 1
+
+
+def verdict_of(kind: Kind, *names: str, failure: tuple[str, ...]) -> Codebook:
+    labels = tuple(Label(name=name, text=name, definition="when so") for name in names)
+    question = Question(name="verdict", kind=kind, text="?", labels=labels, failure=failure)
+    return codebook().model_copy(update={"questions": (question,)})
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (verdict_of("choice", "good", "bad", failure=("bad",)), "bad"),
+        (verdict_of("choice", "good", "poor", "bad", failure=("bad", "poor")), None),
+        (verdict_of("choice", "good", "fine", "bad", failure=("bad",)), "bad"),
+        (verdict_of("rating", "bad", "good", failure=("bad",)), None),
+        (verdict_of("pairwise", "output", "alternative", failure=("alternative",)), None),
+    ],
+)
+def test_it_says_only_what_words_can_tell(asked: Codebook, said: str | None) -> None:
+    made_up = trace("t1", "Premium members enjoy lifetime exchange privileges worldwide.", documents=[POLICY])
+    judgement = LexicalJudge().judge(asked, made_up)
+    assert judgement.answers.get("verdict") == said
+    assert (judgement.abstained is None) == (said is not None)

@@ -1,13 +1,48 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders import NOW, annotation, codebook, draw
-from goldloop.records import Annotation
-from goldloop.resolution.majority import Resolution, resolve
-from goldloop.resolution.scores import annotation_score, answer_score
+from builders import annotation, codebook
+from goldloop.codebook.schema import Codebook
+from goldloop.records import Annotation, Value
+from goldloop.resolution import majority
+from goldloop.resolution.majority import Reading, Resolution
 
 THREE = codebook(annotations_per_trace=3)
 ONE = codebook(annotations_per_trace=1)
+OWNER = codebook(annotations_per_trace=2, adjudication="owner", adjudicator="own")
+RATED = Codebook.model_validate(
+    {
+        "name": "answer-quality",
+        "version": "1.0.0",
+        "title": "Rated",
+        "owner": "Ada",
+        "purpose": "How good is the answer?",
+        "questions": [
+            {
+                "name": "quality",
+                "kind": "rating",
+                "text": "How good is it?",
+                "failure": ["poor", "fair"],
+                "labels": [
+                    {"name": name, "text": name.title(), "definition": f"It is {name}."}
+                    for name in ("poor", "fair", "good", "fine")
+                ],
+            },
+            {
+                "name": "minutes",
+                "kind": "number",
+                "text": "Minutes lost?",
+                "scale": {"minimum": 0, "maximum": 60},
+                "only_if": {"quality": ["poor", "fair"]},
+            },
+        ],
+        "queue": {"budget": 9, "mix": {"random": 1.0}, "annotations_per_trace": 3},
+    }
+)
+
+
+def resolve(codebook: Codebook, annotations: list[Annotation], wanted: int | None = None) -> Resolution:
+    return majority.resolve(Reading(codebook, wanted=wanted), annotations)
 
 
 def by(*verdicts: str | None) -> list[Annotation]:
@@ -80,50 +115,89 @@ def test_the_order_of_annotations_does_not_matter_to_the_verdict(shuffled: list[
     assert verdict(resolve(four, shuffled)) == ("pass", 2, 3)
 
 
-def test_an_annotation_is_one_score() -> None:
-    one = annotation(
-        "ana@example.com", "fail", minutes=3, answers={"error_type": ["tone"], "correction": "New.", "note": "Rude."}
+def rated(*answers: dict[str, Value]) -> list[Annotation]:
+    return [
+        annotation(f"rater-{i}", None, number=i, skipped=False).model_copy(update={"answers": given})
+        for i, given in enumerate(answers)
+    ]
+
+
+def test_more_annotators_than_the_queue_asks_for_may_be_wanted_of_one_trace() -> None:
+    assert resolve(ONE, by("fail")).decided
+    assert not resolve(ONE, by("fail"), wanted=2).decided
+    assert not resolve(ONE, by("fail", "pass"), wanted=2).decided
+
+
+class TestMedian:
+    def test_a_rating_is_the_step_in_the_middle(self) -> None:
+        # poor, good, fine: the middle one is good
+        (answer,) = resolve(RATED, rated({"quality": "fine"}, {"quality": "poor"}, {"quality": "good"})).answers
+        assert (answer.value, answer.method, answer.votes, answer.voters) == ("good", "median", 1, 3)
+        assert not answer.failure
+
+    def test_of_an_even_count_the_lower_of_the_two_in_the_middle(self) -> None:
+        said = rated({"quality": "fair"}, {"quality": "good"})
+        assert [answer.value for answer in resolve(RATED, said, wanted=2).answers] == ["fair"]
+
+    def test_it_is_settled_when_no_further_one_could_move_it(self) -> None:
+        # One more at either end: (poor, good, good) and (good, good, fine) both have good in the middle.
+        assert resolve(RATED, rated({"quality": "good"}, {"quality": "good"})).decided
+        # (poor, fair, good) has fair, (fair, good, fine) has good.
+        assert not resolve(RATED, rated({"quality": "fair"}, {"quality": "good"})).decided
+
+    def test_a_follow_up_is_asked_of_all_on_the_verdicts_side(self) -> None:
+        # The middle of poor, fair, fine is fair, a failure: of 3 and 10 minutes the lower one stands.
+        said = rated({"quality": "poor", "minutes": 10.0}, {"quality": "fair", "minutes": 3.0}, {"quality": "fine"})
+        quality, minutes = resolve(RATED, said).answers
+        assert (quality.value, quality.failure) == ("fair", True)
+        assert (minutes.value, minutes.method, minutes.voters) == (3.0, "median", 2)
+
+
+class TestOwner:
+    def test_those_who_agree_need_no_adjudicator(self) -> None:
+        assert verdict(resolve(OWNER, by("fail", "fail"))) == ("fail", 2, 2)
+        assert not resolve(OWNER, by("fail")).decided
+        assert not resolve(OWNER, by("fail")).contested
+
+    def test_those_who_disagree_wait_for_the_adjudicator(self) -> None:
+        split = by("fail", "pass")
+        assert resolve(OWNER, split) == Resolution(decided=False, contested=True)
+        ruling = annotation("own", "pass", number=9)
+        made = resolve(OWNER, [*split, ruling])
+        assert verdict(made) == ("pass", 2, 3)
+        assert made.answers[0].method == "adjudicated"
+
+    def test_two_of_three_are_no_majority_there(self) -> None:
+        assert resolve(OWNER, by("fail", "fail", "pass"), wanted=3).contested
+
+    def test_the_adjudicator_decides_outright(self) -> None:
+        ruling = annotation("own", "fail", number=9, answers={"error_type": ["tone"]})
+        others = [annotation("ana", "fail", number=1, answers={"error_type": ["format"], "note": "n"})]
+        answers = {answer.question: answer for answer in resolve(OWNER, [*others, ruling]).answers}
+        assert {name: answer.value for name, answer in answers.items()} == {
+            "verdict": "fail",
+            "error_type": ["tone"],
+            "note": "n",
+        }
+        assert answers["error_type"].method == "adjudicated"
+
+    def test_a_skip_by_the_adjudicator_decides_nothing(self) -> None:
+        assert resolve(OWNER, [*by("fail", "pass"), annotation("own", None, number=9)]).contested
+
+
+def test_what_the_answers_hide_is_no_answer() -> None:
+    asked = THREE.model_copy(
+        update={
+            "questions": tuple(
+                one.model_copy(update={"only_if": {"error_type": ("tone",)}}) if one.name == "note" else one
+                for one in THREE.questions
+            )
+        }
     )
-    score = annotation_score(THREE, one, draw(), "production")
-    assert score is not None
-    assert (score.name, score.value, score.comment, score.environment) == (
-        "annotation_verdict",
-        "fail",
-        "Rude.",
-        "production",
-    )
-    assert score.event_at == one.updated_at
-    assert score.metadata["annotator"] == "ana@example.com"
-    assert score.metadata["error_type"] == ["tone"]
-    assert "correction" not in score.metadata
-    assert (score.metadata["policy"], score.metadata["pi"], score.metadata["stratum"]) == ("random", 0.25, "returns")
-
-
-def test_an_edit_keeps_the_id_and_moves_the_event() -> None:
-    before = annotation_score(THREE, annotation("ana", "fail"), draw(), "e")
-    after = annotation_score(THREE, annotation("ana", "pass", minutes=1), draw(), "e")
-    other = annotation_score(THREE, annotation("ben", "fail", number=2), draw(), "e")
-    assert before is not None
-    assert after is not None
-    assert other is not None
-    assert before.score_id == after.score_id != other.score_id
-    assert after.event_at > before.event_at
-
-
-def test_a_skip_or_a_deleted_annotation_is_no_score() -> None:
-    assert annotation_score(THREE, annotation("ana", None), draw(), "e") is None
-    assert annotation_score(THREE, annotation("ana", "fail", deleted=True), draw(), "e") is None
-
-
-def test_answers_become_human_scores_and_texts_do_not() -> None:
     said = [
-        annotation("ana", "fail", number=1, answers={"error_type": ["ungrounded", "tone"], "note": "n"}),
-        annotation("ben", "fail", number=2, minutes=2, answers={"error_type": ["ungrounded", "tone"]}),
+        annotation("ana", "fail", number=1, answers={"error_type": ["tone"], "note": "Rude."}),
+        annotation("ben", "fail", number=2, answers={"error_type": ["format"]}),
+        annotation("cleo", "fail", number=3, answers={"error_type": ["format"]}),
     ]
-    scores = [answer_score(THREE, answer, draw(), "e") for answer in resolve(THREE, said).answers]
-    assert [(score.name, score.value) for score in scores if score] == [
-        ("human_verdict", "fail"),
-        ("human_error_type", "ungrounded+tone"),
-    ]
-    assert scores[0] is not None
-    assert scores[0].event_at == max(one.updated_at for one in said) > NOW
+    # format has 2 of 3; the note was written on tone, which is no answer.
+    assert [answer.question for answer in resolve(asked, said).answers] == ["verdict", "error_type"]

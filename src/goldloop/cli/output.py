@@ -13,9 +13,10 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from goldloop.codebook.text import clean
-from goldloop.pipeline.report import Report
+from goldloop.pipeline.report import Report, notices
 from goldloop.ports import Progress
 from goldloop.records import Parked, Record, State
+from goldloop.sampling.explain import Explanation
 
 out = Console(highlight=False, emoji=False)
 err = Console(stderr=True, highlight=False, emoji=False)
@@ -88,12 +89,21 @@ def print_summary(verb: str, summary: Record) -> None:
         words = name.replace("_", " ")
         if isinstance(value, bool | int) and (value or not parts):
             parts.append(f"{words} [bold]{value:,}[/bold]")
-        elif isinstance(value, dict) and value:
-            parts.append(f"{words} ({', '.join(f'{plain(key)} {count:,}' for key, count in value.items())})")
+        elif isinstance(value, dict) and any(value.values()):
+            parts.append(f"{words} ({', '.join(f'{plain(key)} {count:,}' for key, count in value.items() if count)})")
     line = Table.grid(padding=(0, 1))
     line.add_column(style="cyan", min_width=9)
     line.add_row(verb, "  ".join(parts))
+    explained = getattr(summary, "explanation", None)
+    if explained is not None:
+        line.add_row("", brief(explained))
     out.print(line)
+
+
+def brief(explained: Explanation) -> str:
+    """What the unequal weights leave of a draw, in half a line."""
+    size = explained.expected_effective_size if explained.effective_size is None else explained.effective_size
+    return f"effective size {size:,.1f}, design effect {explained.design_effect:.2f}"
 
 
 def print_next(verb: str, summary: Record) -> None:
@@ -128,6 +138,8 @@ def print_report(made: Report) -> None:
         out.print(f"The oldest open trace was drawn {made.oldest_open_hours:.1f} hours ago.")
     for reason, rows in sorted(counts.parked_by_reason.items()):
         out.print(f"[yellow]parked[/yellow] {rows:,} because {plain(reason)}: see `goldloop parked list`")
+    for sentence in notices(made):
+        out.print(plain(sentence), soft_wrap=True)
     for url in made.project_urls:
         out.print(f"Label Studio: {plain(url)}", soft_wrap=True)
     if not made.project_urls:

@@ -40,7 +40,7 @@ def _scores(codebook: Codebook) -> Iterator[tuple[Place, str, str]]:
     """Where in the file it is settled, the score's name, and what goes to it."""
     for number, question in enumerate(codebook.questions):
         place: Place = ("questions", number, "name")
-        if question.kind not in {"text", "correction"}:
+        if not question.in_words:
             yield place, question.score_name, f"the answer to {question.name}"
         if question is codebook.verdict:
             chosen = codebook.langfuse.annotation_score is not None

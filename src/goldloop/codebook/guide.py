@@ -17,7 +17,7 @@ from goldloop.codebook.document import (
     to_html,
     to_markdown,
 )
-from goldloop.codebook.render.asked import offers
+from goldloop.codebook.render.asked import offers, ties
 from goldloop.codebook.schema import SIDES, Codebook, Label, Question, Scale
 
 SUBMIT = Key("Ctrl+Enter")
@@ -83,7 +83,9 @@ def _minute(codebook: Codebook) -> Iterator[Text]:
     yield (f"Give the verdict, “{verdict.text}”: ", *_pressed(_labels(verdict), ", "), ".")
     always = [question for question in codebook.questions if question is not verdict and not question.only_if]
     if always:
-        yield "Answer what is always asked as well: " + ", ".join(f"“{question.text}”" for question in always)
+        yield "Also always asked: " + ", ".join(
+            f"“{question.text}”" + ("" if question.required else " (it may stay unanswered)") for question in always
+        )
     if any(question.only_if for question in codebook.questions):
         yield "More questions appear when your answer calls for them, and only then."
     yield (SUBMIT, " submits, and the next one comes.")
@@ -126,7 +128,7 @@ def _when(codebook: Codebook, question: Question) -> str:
     asked = codebook.question(other)
     texts = " or ".join(f"“{shown}”" for shown in (_shown(asked, names) if asked else []))
     must = "" if question.required else "; it may stay unanswered"
-    return f"Shown only after {texts} to “{asked.text if asked else other}”{must}."
+    return f"Shown only where you answered {texts} to “{asked.text if asked else other}”{must}."
 
 
 def _shown(question: Question, names: Sequence[str]) -> list[str]:
@@ -153,9 +155,10 @@ def _how(question: Question) -> Iterator[str]:
         case "correction":
             yield "The answer stands there already: change it into what it should have said. It may become a test case."
         case "pairwise":
+            even = "".join(f", or “{label.text}”" for label in ties(question))
             yield (
-                "Choose A or B. One of them is what the app said, the other is held against it; which is which changes"
-                " from case to case by chance, so go by what you read."
+                f"Choose A or B{even}. One of them is what the app said, the other is held against it; which is which"
+                " changes from case to case by chance, so go by what you read."
             )
         case _:
             yield "Write it in your own words, a line or two."

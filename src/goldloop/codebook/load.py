@@ -13,7 +13,9 @@ from goldloop.codebook.schema import Codebook
 from goldloop.codebook.tree import Place, compose, line_of
 from goldloop.errors import CodebookError
 
-_MISSING: Final = "there is no such file or folder; name one that is there, or begin one by `goldloop codebook new`"
+_MISSING: Final = (
+    "there is no such file or folder; begin one by `goldloop codebook new`, or set GOLDLOOP_CODEBOOKS to their folder"
+)
 _EMPTY: Final = "there is no codebook (*.yaml) here; set GOLDLOOP_CODEBOOKS to their folder"
 
 

@@ -136,7 +136,10 @@ def _kind(question: Question) -> str:
             return "Exactly one label."
         case "pairwise":
             ours, other = SIDES
-            return f"Exactly one label: `{ours}` is the trace's own output, `{other}` the other answer."
+            return (
+                f"Exactly one label: `{ours}` is the trace's own output, `{other}` the other answer; neither that nor "
+                "their order says which is better."
+            )
         case "multi-choice":
             return "Every label that applies."
         case "number":

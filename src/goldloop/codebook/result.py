@@ -95,7 +95,7 @@ def _form(question: Question) -> tuple[str, str]:
 def _written(question: Question, value: Value, *, swap: bool) -> tuple[tuple[str, str], JsonValue]:
     form = _form(question)
     if form is _NUMBER:
-        return form, value if isinstance(value, str | float) else [*value]
+        return form, [*value] if isinstance(value, list) else value
     words = value if isinstance(value, list) else [value]
     if question.kind == "pairwise":
         words = [side(str(word), swap=swap) for word in words]

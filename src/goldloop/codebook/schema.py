@@ -115,6 +115,11 @@ class Question(_Part):
         return bool(self.labels)
 
     @property
+    def in_words(self) -> bool:
+        """Whether it is answered by a text, which is no score."""
+        return self.kind in {"text", "correction"}
+
+    @property
     def score_name(self) -> str:
         return self.score or f"human_{self.name}"
 
@@ -235,7 +240,7 @@ class Codebook(_Part):
 
     def _score_problems(self) -> Iterator[str]:
         filled: set[str] = set()
-        scored = [question for question in self.questions if question.kind not in {"text", "correction"}]
+        scored = [question for question in self.questions if not question.in_words]
         answers = [*{question.name: question.score_name for question in scored}.items()]
         if sum(bool(question.failure) for question in self.questions) == 1:
             answers.append((self.verdict.name, self.annotation_score))

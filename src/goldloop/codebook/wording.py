@@ -113,6 +113,8 @@ def asks_two(question: str) -> bool:
         return True
     if re.match(rf"\s*(?:{_AUXILIARY})\b.*\b(?:and|or) (?:{_AUXILIARY})\b", text):
         return True
+    if re.search(rf"\band (?:{_AUXILIARY}) (?:it|its|they|the|that|this|he|she|there|you)\b", text):
+        return True
     return any(
         first in JUDGING and second in JUDGING and not _opposites(first, second)
         for first, second in re.findall(r"\b(\w+) (?:and|or) (\w+)\b", text)

@@ -23,8 +23,8 @@ def read_back(goldloop: Goldloop, queue: str, seconds: float) -> Counts:
     store = goldloop.store
     tasks = [
         task
-        for project in store.projects(queue)
-        for page in goldloop.label_studio.changed_tasks(project.project_id, None)
+        for project_id in {project.project_id for project in store.projects(queue)}
+        for page in goldloop.label_studio.changed_tasks(project_id, None)
         for task in page.rows
     ]
     annotations = [annotation for task in tasks for annotation in task.annotations]

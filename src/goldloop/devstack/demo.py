@@ -107,7 +107,7 @@ class Demo:
     def _project(self, goldloop: Goldloop, queue: str) -> Project:
         version = goldloop.codebook(queue).version
         for project in goldloop.store.projects(queue):
-            if project.codebook_version == version:
+            if (project.codebook_version, project.purpose) == (version, "review"):
                 return project
         raise GoldloopError(f"nothing was drawn for {queue}: are the file's traces younger than its age limit?")
 

@@ -27,6 +27,8 @@ from goldloop.records import Score, ScoreType
 ENVIRONMENT = "goldloop-demo"
 CATEGORY_TAG = "category:"
 
+_ALTERNATIVE = f"{Attribute.OBSERVATION_METADATA}.alternative_output"
+"""Where goldloop looks for the second answer of a trace."""
 _LATENCY = timedelta(seconds=2)
 _FLUSH_EVERY = 100
 """Traces: fewer spans than the exporter's queue takes before it drops some."""
@@ -136,7 +138,10 @@ def _spans(trace: FileTrace, begins: datetime) -> Iterator[_Span]:
     """The root, then its children one after the other: retrieval, the steps, the generation."""
     ends = begins + (timedelta(seconds=trace.latency_s) if trace.latency_s else _LATENCY)
     messages: JsonValue = [message.model_dump() for message in trace.input]
-    yield _Span(trace.name, begins, ends, _observation("span", messages, trace.output))
+    root = _observation("span", messages, trace.output)
+    if trace.alternative is not None:
+        root[_ALTERNATIVE] = trace.alternative
+    yield _Span(trace.name, begins, ends, root)
     children: list[tuple[str, dict[str, AttributeValue]]] = []
     if trace.context:
         documents: JsonValue = [document.model_dump(exclude_none=True) for document in trace.context]

@@ -116,6 +116,7 @@ class FileTrace(_Part):
     input: tuple[FileMessage, ...] = Field(min_length=1)
     context: tuple[FileDocument, ...] = ()
     output: str
+    alternative: str | None = None
     model: str | None = None
     model_params: dict[str, JsonValue] = Field(default_factory=dict)
     steps: tuple[FileStep, ...] = ()

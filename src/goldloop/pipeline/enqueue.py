@@ -4,12 +4,13 @@ Before a batch is imported the store notes that it is about to be. A batch that 
 process died, the answer got lost) is looked up in Label Studio first, and only what is not there is imported.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
 from pydantic import JsonValue
 
+from goldloop.codebook.controls import swapped
 from goldloop.codebook.render import render
 from goldloop.codebook.result import MODEL_VERSION, to_result
 from goldloop.codebook.schema import Codebook
@@ -17,7 +18,8 @@ from goldloop.codebook.task import task_data
 from goldloop.errors import RejectedError
 from goldloop.pipeline.parking import park, park_deleted_tasks, poll_from_the_beginning
 from goldloop.pipeline.payload import fetch
-from goldloop.ports import Progress, ProjectDraft, Store, TaskDraft, TaskQueue, TraceSource
+from goldloop.pipeline.projects import Purpose, ensure_project
+from goldloop.ports import Progress, Store, TaskDraft, TaskQueue, TraceSource
 from goldloop.records import Draw, Prediction, Project, Record, State, Task
 
 _BATCH = 100
@@ -38,28 +40,34 @@ class _Enqueue:
     def __init__(self, source: TraceSource, tasks: TaskQueue, store: Store, now: datetime) -> None:
         self.source, self.tasks, self.store, self.now = source, tasks, store, now
         self.queued = self.with_prelabel = self.already_there = self.parked = 0
+        self.subject = "trace"
 
     def batch(self, codebook: Codebook, project: Project, draws: Sequence[Draw]) -> None:
+        # What has an answer already must not be parked for want of a second one.
+        self.subject = "relabel" if project.purpose == "relabel" else "trace"
         begun = self.store.begin_import(codebook.name, [draw.trace_id for draw in draws], self.now)
         found = self.tasks.find_tasks(project.project_id, sorted(begun)) if begun else {}
         if found:
             # They may have been annotated, and passed by, before anyone knew that they are ours.
             poll_from_the_beginning(self.store, project.project_id)
-        self._save(codebook, project, list(found.items()))
+        wanted = {draw.trace_id: draw.annotators for draw in draws}
+        self._save(codebook, project, list(found.items()), wanted)
         self.already_there += len(found)
         drafts = [draft for draw in draws if draw.trace_id not in found and (draft := self._draft(codebook, draw))]
-        drafts = self._valid(codebook, drafts)
+        drafts = self._valid(codebook, project, drafts)
         for task_ids, imported in self._import(codebook, project, drafts):
-            self._save(codebook, project, [(d.trace_id, i) for d, i in zip(imported, task_ids, strict=True)])
+            pairs = [(draft.trace_id, task_id) for draft, task_id in zip(imported, task_ids, strict=True)]
+            self._save(codebook, project, pairs, wanted)
             self.with_prelabel += sum(draft.prediction is not None for draft in imported)
 
     def _draft(self, codebook: Codebook, draw: Draw) -> TaskDraft | None:
         try:
-            trace = fetch(self.source, draw.trace_id)
+            trace = fetch(self.source, draw.trace_id, pairwise=codebook.pairwise)
         except RejectedError as error:
             self._park_trace(codebook, draw.trace_id, error)
             return None
-        prediction = self.store.prediction(draw.queue, draw.codebook_version, draw.trace_id)
+        # A blind task holds no suggestion: what is in it can be read, whatever the screen shows.
+        prediction = None if draw.blind else self.store.prediction(draw.queue, draw.codebook_version, draw.trace_id)
         judgement = prediction.judgement if prediction else None
         url = self.source.trace_url(draw.trace_id)
         data = task_data(codebook, trace, draw, self.store.signals(draw.trace_id), judgement, url)
@@ -67,9 +75,9 @@ class _Enqueue:
             trace_id=draw.trace_id, data=data.model_dump(mode="json"), prediction=prelabel_of(codebook, prediction)
         )
 
-    def _valid(self, codebook: Codebook, drafts: list[TaskDraft]) -> list[TaskDraft]:
+    def _valid(self, codebook: Codebook, project: Project, drafts: list[TaskDraft]) -> list[TaskDraft]:
         """A prediction that the label config does not allow would show nothing, and still be submitted: without it."""
-        invalid = self.tasks.invalid_predictions(render(codebook), drafts)
+        invalid = self.tasks.invalid_predictions(project.label_config or render(codebook), drafts)
         for trace_id, reason in invalid.items():
             error = RejectedError("Label Studio", f"the prelabel was left out: {reason}", reason="invalid_prelabel")
             park(
@@ -102,7 +110,9 @@ class _Enqueue:
             yield from self._import(codebook, project, drafts[:half])
             yield from self._import(codebook, project, drafts[half:])
 
-    def _save(self, codebook: Codebook, project: Project, pairs: Sequence[tuple[str, int]]) -> None:
+    def _save(
+        self, codebook: Codebook, project: Project, pairs: Sequence[tuple[str, int]], wanted: Mapping[str, int | None]
+    ) -> None:
         tasks = [
             Task(
                 queue=codebook.name,
@@ -115,8 +125,17 @@ class _Enqueue:
         ]
         if tasks:
             self._give_up_taken_ids(tasks)
+            self._want_annotators(codebook, tasks, wanted)  # before it is saved: what is not saved is done again
             self.store.save_tasks(tasks, self.now)
+            if project.purpose == "relabel":
+                self.store.mark_relabels_queued(codebook.name, [task.trace_id for task in tasks], self.now)
         self.queued += len(tasks)
+
+    def _want_annotators(self, codebook: Codebook, tasks: Sequence[Task], wanted: Mapping[str, int | None]) -> None:
+        """Double-labelled traces have one annotator more than the project's others."""
+        usual = codebook.queue.annotations_per_trace
+        for number in sorted({wanted[task.trace_id] or usual for task in tasks} - {usual}):
+            self.tasks.want_annotators([task.task_id for task in tasks if wanted[task.trace_id] == number], number)
 
     def _give_up_taken_ids(self, tasks: Sequence[Task]) -> None:
         """Label Studio gives the id of a deleted task again: the trace that had it has no task any more."""
@@ -128,22 +147,25 @@ class _Enqueue:
 
     def _park_trace(self, codebook: Codebook, trace_id: str, error: RejectedError) -> None:
         self.parked += 1
-        park(self.store, "enqueue", f"trace:{trace_id}", error, self.now, queue=codebook.name, trace_id=trace_id)
+        park(
+            self.store, "enqueue", f"{self.subject}:{trace_id}", error, self.now, queue=codebook.name, trace_id=trace_id
+        )
 
 
 def enqueue(
     codebook: Codebook, source: TraceSource, tasks: TaskQueue, store: Store, now: datetime, progress: Progress
 ) -> EnqueueSummary:
-    """Make a task of every drawn trace, in the project of the codebook version that it was drawn under."""
+    """Make a task of every drawn trace, in the project of the codebook version that it is asked by."""
     run = _Enqueue(source, tasks, store, now)
-    drawn = store.draws(codebook.name, State.DRAWN)
+    drawn = store.draws(codebook.name, State.DRAWN) + store.relabels(codebook.name)
     urls = []
     done = 0
-    by_version = sorted(drawn, key=lambda draw: draw.codebook_version)  # stable: the annotators' order is kept
-    for version, group in groupby(by_version, key=lambda draw: draw.codebook_version):
+    by_project = sorted(drawn, key=_project_of)  # stable: the annotators' order is kept
+    for (version, purpose), group in groupby(by_project, key=_project_of):
         asked = store.codebook(codebook.name, version)
-        project = ensure_project(asked, tasks, store, now)
-        urls.append(project.url)
+        project = ensure_project(asked, purpose, tasks, store, now)
+        if project.url not in urls:
+            urls.append(project.url)
         draws = list(group)
         for start in range(0, len(draws), _BATCH):
             batch = draws[start : start + _BATCH]
@@ -159,25 +181,9 @@ def enqueue(
     )
 
 
-def ensure_project(codebook: Codebook, tasks: TaskQueue, store: Store, now: datetime) -> Project:
-    """The review project of this codebook version: the one in the store while it exists, else found or made."""
-    known = next(
-        (project for project in store.projects(codebook.name) if project.codebook_version == codebook.version), None
-    )
-    draft = ProjectDraft(
-        title=f"{codebook.name} {codebook.version}",
-        description=f"{codebook.title}. Kept by goldloop: tasks come from the queue {codebook.name}.",
-        instruction=codebook.purpose,
-        label_config=render(codebook),
-        annotations_per_task=codebook.queue.annotations_per_trace,
-    )
-    project_id, url = tasks.ensure_project(draft, known.project_id if known else None)
-    project = Project(queue=codebook.name, codebook_version=codebook.version, project_id=project_id, url=url)
-    if known and project_id != known.project_id:
-        park_deleted_tasks(store, known.project_id, store.task_ids(known.project_id), now)
-    if project != known:
-        store.save_project(project)
-    return project
+def _project_of(draw: Draw) -> tuple[str, Purpose]:
+    """A trace that is judged a second time needs a project apart: none holds a trace twice."""
+    return draw.codebook_version, "relabel" if draw.policy == "relabel" else "blind" if draw.blind else "review"
 
 
 def prelabel_of(codebook: Codebook, prediction: Prediction | None) -> dict[str, JsonValue] | None:
@@ -185,8 +191,9 @@ def prelabel_of(codebook: Codebook, prediction: Prediction | None) -> dict[str, 
     if prediction is None or prediction.judgement.abstained is not None:
         return None
     judgement = prediction.judgement
+    swap = codebook.pairwise and swapped(prediction.queue, prediction.trace_id)
     return {
         "model_version": MODEL_VERSION,
         "score": judgement.probability,
-        "result": [*to_result(codebook, judgement.answers)],
+        "result": [*to_result(codebook, judgement.answers, swap=swap)],
     }

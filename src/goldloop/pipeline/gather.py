@@ -5,11 +5,14 @@ task that was itself deleted is invisible to that, and is found by holding the i
 deleted task may be given to a new one: a task is ours only while it shows the trace that we made it for.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from goldloop import ids
-from goldloop.codebook.result import from_result
+from goldloop.codebook.controls import swapped
+from goldloop.codebook.lineage import number
+from goldloop.codebook.result import from_result, skip_reason
 from goldloop.codebook.schema import Codebook
 from goldloop.codebook.text import clean
 from goldloop.errors import RejectedError
@@ -42,21 +45,36 @@ class _Tally:
 def gather(codebook: Codebook, tasks: TaskQueue, store: Store, now: datetime, progress: Progress) -> GatherSummary:
     """Bring the store's annotations of every project of this queue, of whatever version, up to date."""
     tally = _Tally()
+    by_id: dict[int, Project] = {}
+    asked: dict[int, list[str]] = {}
     for project in store.projects(codebook.name):
-        asked = store.codebook(project.queue, project.codebook_version)
-        _Gather(project, asked, tasks, store, now, tally).poll(progress)
+        by_id[project.project_id] = project
+        asked.setdefault(project.project_id, []).append(project.codebook_version)
+    for project_id, project in by_id.items():
+        versions = sorted(asked[project_id], key=number, reverse=True)
+        codebooks = [store.codebook(project.queue, version) for version in versions]
+        _Gather(project, codebooks, tasks, store, now, tally).poll(progress)
     return GatherSummary(
         tasks_changed=tally.tasks_changed, annotations=tally.annotations, deleted=tally.deleted, parked=tally.parked
     )
 
 
 class _Gather:
-    """The poll of one project; `aside` are the rows that this verb has parked, by subject."""
+    """The poll of one project; `aside` are the rows that this verb has parked, by subject.
+
+    `codebooks` are the versions that share the project, newest first.
+    """
 
     def __init__(
-        self, project: Project, codebook: Codebook, tasks: TaskQueue, store: Store, now: datetime, tally: _Tally
+        self,
+        project: Project,
+        codebooks: Sequence[Codebook],
+        tasks: TaskQueue,
+        store: Store,
+        now: datetime,
+        tally: _Tally,
     ) -> None:
-        self.project, self.codebook, self.tasks, self.store = project, codebook, tasks, store
+        self.project, self.codebooks, self.tasks, self.store = project, codebooks, tasks, store
         self.project_id, self.now, self.tally = project.project_id, now, tally
         self.aside = {row.subject: row for row in store.parked(project.queue) if row.verb == "gather"}
         self.known = store.task_ids(project.project_id)
@@ -102,29 +120,52 @@ class _Gather:
         self._heal(subject)
         known = {
             annotation.key: annotation
-            for annotation in self.store.annotations(task.queue, task.trace_id)
+            for annotation in self.store.annotations(
+                task.queue, task.trace_id, second=self.project.purpose == "relabel"
+            )
             if (annotation.project_id, annotation.task_id) == (task.project_id, task.task_id) and not annotation.deleted
         }
-        read = self._readable(task, snapshot)
+        read = self._readable(task, snapshot, known)
         self.tally.annotations += sum(annotation != known.get(annotation.key) for annotation in read)
         gone = known.keys() - {annotation.key for annotation in read}
         self.tally.deleted += len(gone)
         return read + [known[key].model_copy(update={"deleted": True}) for key in sorted(gone)]
 
-    def _readable(self, task: Task, snapshot: TaskSnapshot) -> list[Annotation]:
+    def _readable(self, task: Task, snapshot: TaskSnapshot, known: Mapping[str, Annotation]) -> list[Annotation]:
         """The task's annotations; those that are none by the codebook are parked, until they are mended or gone."""
         prefix = f"annotation:{task.project_id}/{task.task_id}/"
         read: list[Annotation] = []
         refused: set[str] = set()
         for one in snapshot.annotations:
             try:
-                read.append(_read(self.codebook, task, one, snapshot.shown_output))
+                before = known.get(ids.annotation_key(task.project_id, one.annotation_id))
+                read.append(self._by_newest(task, one, snapshot.shown_output, before))
             except RejectedError as error:
                 refused.add(f"{prefix}{one.annotation_id}")
                 self._park(f"{prefix}{one.annotation_id}", str(error), error.reason, task.trace_id)
         for subject in [parked for parked in self.aside if parked.startswith(prefix) and parked not in refused]:
             self._heal(subject)
         return read
+
+    def _by_newest(
+        self, task: Task, one: AnnotationSnapshot, shown_output: str, before: Annotation | None
+    ) -> Annotation:
+        """Read by the newest version that it satisfies, or as it was before where it did not change since.
+
+        Versions that share a project differ by what was added, so that the older reading is never another one. Where
+        none can read it, the newest says why.
+        """
+        codebooks = list(self.codebooks)
+        if before is not None and before.updated_at == one.updated_at:
+            codebooks.sort(key=lambda codebook: codebook.version != before.codebook_version)  # stable
+        refusal: RejectedError | None = None
+        for codebook in codebooks:
+            try:
+                return _read(codebook, task, one, shown_output)
+            except RejectedError as error:
+                refusal = refusal or error
+        assert refusal is not None
+        raise refusal
 
     def _missing_tasks(self) -> None:
         """Tasks that were deleted: ids are compared where the number is not that of the known and the foreign ones."""
@@ -165,8 +206,9 @@ class _Gather:
 
 
 def _read(codebook: Codebook, task: Task, one: AnnotationSnapshot, shown_output: str) -> Annotation:
-    """The annotation parsed; a skip has no answers, and a correction that changes nothing is none."""
-    read = {} if one.skipped else from_result(codebook, one.result)
+    """The annotation parsed; a skip has a reason and no answers, and a correction that changes nothing is none."""
+    swap = codebook.pairwise and swapped(task.queue, task.trace_id)
+    read = {} if one.skipped else from_result(codebook, one.result, swap=swap)
     answers = {name: clean(value) if isinstance(value, str) else value for name, value in read.items()}
     for question in codebook.questions:
         if question.kind == "correction" and answers.get(question.name) == shown_output.strip():
@@ -174,7 +216,7 @@ def _read(codebook: Codebook, task: Task, one: AnnotationSnapshot, shown_output:
     return Annotation(
         key=ids.annotation_key(task.project_id, one.annotation_id),
         queue=task.queue,
-        codebook_version=task.codebook_version,
+        codebook_version=codebook.version,
         trace_id=task.trace_id,
         project_id=task.project_id,
         task_id=task.task_id,
@@ -182,6 +224,7 @@ def _read(codebook: Codebook, task: Task, one: AnnotationSnapshot, shown_output:
         annotator=one.annotator,
         answers=answers,
         skipped=one.skipped,
+        skip_reason=skip_reason(codebook, one.result) if one.skipped else None,
         created_at=one.created_at,
         updated_at=one.updated_at,
         lead_time_s=one.lead_time_s,

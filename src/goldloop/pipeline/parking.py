@@ -18,33 +18,47 @@ def park(
     store: Store, verb: str, subject: str, error: RejectedError, now: datetime, *, queue: str, trace_id: str | None
 ) -> Parked:
     """Park `subject` ("trace:...", "annotation:...", "score:...", "eval-row:...") for the error's reason."""
-    row = Parked(
+    row = parked_row(verb, subject, error.reason, str(error), now, queue=queue, trace_id=trace_id)
+    store.park(row)
+    return row
+
+
+def parked_row(
+    verb: str, subject: str, reason: str, detail: str, now: datetime, *, queue: str, trace_id: str | None
+) -> Parked:
+    """What is to be parked, with the id that it has whenever this verb parks it."""
+    return Parked(
         parked_id=ids.parked_id(verb, f"{queue}|{subject}"),
         verb=verb,
         subject=subject,
         queue=queue,
         trace_id=trace_id,
-        reason=error.reason,
-        detail=str(error),
+        reason=reason,
+        detail=detail,
         parked_at=now,
     )
-    store.park(row)
-    return row
 
 
 def park_deleted_tasks(store: Store, project_id: int, task_ids: Collection[int], now: datetime) -> None:
     """These tasks are gone from Label Studio: their annotations count as deleted, and their traces are parked.
 
-    Tried again, such a trace counts as drawn, and gets a new task.
+    Tried again, such a trace counts as drawn, and gets a new task. One that is asked by a later version since has its
+    task in another project, or waits for one: it goes on. So does one that was to be judged a second time.
     """
     for task_id in sorted(task_ids):
         task = store.task(project_id, task_id)
-        if task is not None:
+        if task is None or _is_second(store, task.queue, project_id):
+            continue
+        if store.draw(task.queue, task.trace_id).codebook_version == task.codebook_version:
             error = RejectedError("Label Studio", "its task was deleted in Label Studio", reason="task_deleted")
             park(store, "gather", f"trace:{task.trace_id}", error, now, queue=task.queue, trace_id=task.trace_id)
     # Last: a run that is killed before this finds the same tasks missing again.
     if task_ids:
         store.mark_tasks_deleted(project_id, sorted(task_ids), now)
+
+
+def _is_second(store: Store, queue: str, project_id: int) -> bool:
+    return any(one.project_id == project_id and one.purpose == "relabel" for one in store.projects(queue))
 
 
 def task_stream(project_id: int | str) -> str:

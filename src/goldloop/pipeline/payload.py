@@ -5,11 +5,20 @@ from goldloop.ports import TraceSource
 from goldloop.records import Trace
 
 
-def fetch(source: TraceSource, trace_id: str) -> Trace:
-    """The trace; `RejectedError` with reason `trace_gone` or `no_payload` where there is nothing to judge."""
+def fetch(source: TraceSource, trace_id: str, *, pairwise: bool = False) -> Trace:
+    """The trace; `RejectedError` with reason `trace_gone` or `no_payload` where there is nothing to judge.
+
+    Where two answers are to be compared (`pairwise`), one that has no second answer is refused with `no_alternative`.
+    """
     trace = source.trace(trace_id)
     if trace is None:
         raise RejectedError("Langfuse", "the trace was deleted there after it was drawn", reason="trace_gone")
     if not trace.output.strip() and not any(message.content.strip() for message in trace.messages):
         raise RejectedError("Langfuse", "the trace has neither input nor output", reason="no_payload")
+    if pairwise and not (trace.alternative or "").strip():
+        raise RejectedError(
+            "Langfuse",
+            "the trace has no second answer to compare: write one into its metadata as alternative_output",
+            reason="no_alternative",
+        )
     return trace

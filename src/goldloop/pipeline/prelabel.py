@@ -29,7 +29,7 @@ def prelabel(
     for done, draw in enumerate(todo, start=1):
         asked = store.codebook(codebook.name, draw.codebook_version)
         try:
-            trace = fetch(source, draw.trace_id)
+            trace = fetch(source, draw.trace_id, pairwise=asked.pairwise)
         except RejectedError as error:
             park(store, "prelabel", f"trace:{draw.trace_id}", error, now, queue=codebook.name, trace_id=draw.trace_id)
             parked += 1

@@ -7,15 +7,16 @@ server's lag has passed, and only then counts as published.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 
+from goldloop.codebook.lineage import CodebookVersion
 from goldloop.codebook.schema import Codebook
-from goldloop.codebook.task import shown_messages
-from goldloop.codebook.text import clean
 from goldloop.errors import RejectedError
 from goldloop.pipeline.parking import park
 from goldloop.pipeline.payload import fetch
-from goldloop.ports import Clock, EvalDue, EvalSink, Progress, ScoreSink, Store, TraceSource
-from goldloop.records import Document, EvalRow, Record, Score
+from goldloop.ports import Clock, EvalDue, Progress, ScoreSink, Shelf, Store, TraceSource
+from goldloop.records import EvalRow, Record, Score
+from goldloop.resolution.eval_rows import eval_row
 
 _BATCH = 500
 _EVAL_BATCH = 50
@@ -48,7 +49,7 @@ def publish(
     codebook: Codebook,
     source: TraceSource,
     scores: ScoreSink,
-    sinks: Sequence[EvalSink],
+    shelves: Sequence[Shelf],
     store: Store,
     read_back: ReadBack,
     progress: Progress,
@@ -56,7 +57,7 @@ def publish(
     """Send what is due of this queue, of every codebook version, and read it back."""
     run = _Publish(codebook, store, read_back.clock)
     run.scores(scores, progress)
-    run.eval_rows(source, sinks, progress)
+    run.eval_rows(source, shelves, progress)
     unconfirmed = run.confirm(scores, read_back)
     return PublishSummary(
         sent=run.sent,
@@ -74,6 +75,11 @@ class _Publish:
     def __init__(self, codebook: Codebook, store: Store, clock: Clock) -> None:
         self.queue, self.store, self.clock = codebook.name, store, clock
         self.sent = self.deleted = self.confirmed = self.rows_put = self.rows_removed = self.parked = 0
+
+    @cached_property
+    def asked(self) -> CodebookVersion:
+        """What eval rows are written by: whoever publishes a version has to take the queue's lock first."""
+        return self.store.lineage(self.queue).newest
 
     def scores(self, sink: ScoreSink, progress: Progress) -> None:
         while due := self.store.due_scores(self.queue, _BATCH):
@@ -120,14 +126,15 @@ class _Publish:
         park(self.store, "publish", subject, error, self.clock(), queue=self.queue, trace_id=score.trace_id)
         self.parked += 1
 
-    def eval_rows(self, source: TraceSource, sinks: Sequence[EvalSink], progress: Progress) -> None:
+    def eval_rows(self, source: TraceSource, shelves: Sequence[Shelf], progress: Progress) -> None:
         while due := self.store.due_eval_rows(self.queue, _EVAL_BATCH):
             gone = [one.row_id for one in due if one.remove]
             rows = [row for one in due if not one.remove and (row := self._row(source, one))]
             refused: set[str] = set()
-            for sink in sinks:
-                sink.remove(self.queue, gone)
-                for receipt in sink.put(self.queue, [row for row in rows if row.row_id not in refused]):
+            for shelf in shelves:
+                sink = shelf.sink
+                sink.remove(shelf.dataset, gone)
+                for receipt in sink.put(shelf.dataset, [row for row in rows if row.row_id not in refused]):
                     if not receipt.accepted:
                         refused.add(receipt.key)
                         trace_id = next(row.trace_id for row in rows if row.row_id == receipt.key)
@@ -144,48 +151,13 @@ class _Publish:
         except RejectedError as error:
             self._park_row(due.row_id, due.trace_id, error)
             return None
-        codebook = self.store.codebook(due.queue, due.codebook_version)
-        draw = self.store.draw(due.queue, due.trace_id)
-        answers = {answer.question: answer for answer in self.store.answers(due.queue, due.trace_id)}
-        texts = {
-            question.kind: str(answers[question.name].value)
-            for question in reversed(codebook.questions)
-            if not question.chooses and question.name in answers
-        }
-        annotations = [one for one in self.store.annotations(due.queue, due.trace_id) if not one.deleted]
-        verdict = answers[codebook.verdict.name]
-        return EvalRow(
-            row_id=due.row_id,
-            dataset=due.queue,
-            trace_id=due.trace_id,
-            input=shown_messages(trace),
-            context=[
-                Document(title=clean(one.title), text=clean(one.text), score=one.score) for one in trace.documents
-            ],
-            output=clean(trace.output),
-            expected_output=texts.get("correction"),
-            labels={
-                name: answer.value
-                for name, answer in answers.items()
-                if (question := codebook.question(name)) is not None and question.chooses
-            },
-            note=texts.get("text"),
-            provenance={
-                "trace_id": due.trace_id,
-                "queue": due.queue,
-                "codebook_version": due.codebook_version,
-                "annotators": list(verdict.annotators),
-                "votes": verdict.votes,
-                "voters": verdict.voters,
-                "annotated_at": [one.updated_at.isoformat() for one in annotations if not one.skipped],
-                "policy": draw.policy,
-                "pi": draw.pi,
-                "stratum": draw.stratum,
-                "draw_run": draw.run_id,
-                "model": clean(trace.model or "") or None,
-                "release": clean(trace.release or "") or None,
-                "environment": trace.environment,
-            },
+        return eval_row(
+            self.asked,
+            due.row_id,
+            trace,
+            self.store.draw(due.queue, due.trace_id),
+            self.store.answers(due.queue, due.trace_id),
+            self.store.annotations(due.queue, due.trace_id),
         )
 
     def _park_row(self, row_id: str, trace_id: str, error: RejectedError) -> None:

@@ -16,6 +16,7 @@ from goldloop.records import (
     Receipt,
     Record,
     Score,
+    ScoreConfig,
     Signal,
     TaskSnapshot,
     Trace,
@@ -80,6 +81,20 @@ class ProjectDraft(Record):
     label_config: str
     annotations_per_task: int
     model_version: str = MODEL_VERSION
+    show_predictions: bool = True
+
+
+class ProjectSnapshot(Record):
+    """A Label Studio project as it is now; a label config as the server gives it, white space aside."""
+
+    project_id: int
+    url: str
+    title: str
+    description: str
+    instruction: str
+    label_config: str
+    annotations_per_task: int
+    show_predictions: bool
 
 
 class TaskDraft(Record):
@@ -104,6 +119,18 @@ class TaskQueue(Protocol):
         """(id, url) of the project `known` where it still exists, else of one with this title, else of a new one."""
         ...
 
+    def find_project(self, title: str, known: int | None) -> ProjectSnapshot | None:
+        """The project `known` where it still exists, else the one with this title."""
+        ...
+
+    def check_label_config(self, project_id: int, label_config: str) -> None:
+        """`RejectedError` where annotations of the project would not fit it."""
+        ...
+
+    def update_project(self, project_id: int, draft: ProjectDraft) -> None:
+        """Title, texts, label config, number of annotations and whether predictions are shown; its tasks stay."""
+        ...
+
     def find_tasks(self, project_id: int, trace_ids: Sequence[str]) -> dict[str, int]:
         """Task ids, by trace id, of those of the traces that have a task already."""
         ...
@@ -114,6 +141,10 @@ class TaskQueue(Protocol):
 
     def import_tasks(self, project_id: int, drafts: Sequence[TaskDraft]) -> list[int]:
         """Task ids in the order of the drafts. One attempt: after an error, look up before trying again."""
+        ...
+
+    def want_annotators(self, task_ids: Sequence[int], annotators: int) -> None:
+        """So many people are to answer these tasks, whatever the project says. Tasks that are gone are passed over."""
         ...
 
     def changed_tasks(self, project_id: int, since: datetime | None) -> Iterator[Page[TaskSnapshot]]:
@@ -159,8 +190,33 @@ class ScoreSink(Protocol):
         ...
 
 
+class ListedConfig(Record):
+    """A score config as Langfuse has it; an archived one takes no new scores."""
+
+    config_id: str
+    config: ScoreConfig
+    archived: bool
+    created_at: Utc
+
+
+class ScoreConfigs(Protocol):
+    """Langfuse's score configs: they have no id of ours, their names need not be unique, and none can be deleted."""
+
+    def listed(self) -> list[ListedConfig]:
+        """All that hold numbers or categories, oldest first; those of other tools and archived ones too."""
+        ...
+
+    def ensure(self, config: ScoreConfig) -> str:
+        """The id of the oldest one in use that holds this, else of a new one; after an error, call it again."""
+        ...
+
+    def archive(self, config_id: str, *, archived: bool = True) -> None:
+        """Take it out of use, or back into it."""
+        ...
+
+
 class EvalSink(Protocol):
-    """Where eval rows go: a file, a Langfuse dataset."""
+    """Where eval rows go: a file, a Langfuse dataset. `dataset` is what the rows of one queue are called there."""
 
     @property
     def name(self) -> str:
@@ -178,3 +234,11 @@ class EvalSink(Protocol):
     def row_ids(self, dataset: str) -> set[str]:
         """Ids of the rows that count: removed ones do not."""
         ...
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """One sink, and what a queue's rows are called there: a file has the queue's name, a dataset may have another."""
+
+    sink: EvalSink
+    dataset: str

@@ -1,74 +1,81 @@
 """What the pipeline remembers by."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from goldloop.codebook.lineage import Lineage, Since
 from goldloop.codebook.schema import Codebook
 from goldloop.ports.servers import Window
+from goldloop.ports.stored import Column, EvalDue, OpenTrace, QueueCounts, SignalColumns
+from goldloop.quality.yields import PolicyCount
 from goldloop.records import (
     Annotation,
     Answer,
     Candidate,
     Draw,
     DrawRun,
+    NamedSlice,
     Parked,
     Prediction,
     Project,
-    Record,
     Score,
     Signal,
     State,
     Task,
-    Utc,
 )
-
-
-class EvalDue(Record):
-    """An eval row that waits to be written (or, with `remove`, taken out)."""
-
-    row_id: str
-    queue: str
-    codebook_version: str
-    trace_id: str
-    remove: bool
-
-
-class FrameRow(Record):
-    """A candidate as the draw sees it. `unit` is the user, or the trace itself where no user is known."""
-
-    trace_id: str
-    stratum: str
-    unit: str
-
-
-class QueueCounts(Record):
-    """What the report shows of one queue."""
-
-    queue: str
-    by_state: dict[str, int]
-    by_policy: dict[str, dict[str, int]]
-    parked_by_reason: dict[str, int]
-    scores_by_state: dict[str, int]
-    eval_rows: int
-    oldest_open: Utc | None
-    annotations: int
-    skips: int
-    predictions: int
+from goldloop.sampling.frame import Frame
 
 
 class Store(Protocol):
     """goldloop's memory. Every method is one transaction; times come from the caller."""
 
     # -- codebooks and projects
-    def save_codebook(self, codebook: Codebook, at: datetime) -> None:
-        """`CodebookError` where this version was saved before with other questions; its queue settings may change."""
+    def save_codebook(self, codebook: Codebook, at: datetime, since: Since | None = None) -> None:
+        """`CodebookError` where this version was saved before with other questions; its queue settings may change.
+
+        A new version is saved with its lineage, and waits to be published. Without one all of its questions date from
+        it, and it counts as published.
+        """
         ...
 
     def codebook(self, queue: str, version: str) -> Codebook: ...
+    def lineage(self, queue: str) -> Lineage:
+        """Every version that was saved."""
+        ...
+
+    def publish_codebook(self, queue: str, version: str, since: Since, at: datetime, *, resolve_all: bool) -> None:
+        """The version is what is asked from now on: traces without a task are asked by it.
+
+        Answers to questions that do not mean in it what they meant are quarantined at once. With `resolve_all` every
+        annotated trace is due for resolve.
+        """
+        ...
+
+    def take_over(self, queue: str, version: str) -> None:
+        """Traces without a task are asked by this version: those too that lost it since the version was published."""
+        ...
+
+    def quarantined(self, queue: str) -> dict[str, list[str]]:
+        """Questions by trace id whose answers are quarantined."""
+        ...
+
+    def relabel(self, queue: str, trace_ids: Sequence[str], version: str) -> None:
+        """These traces are drawn again, in this version; what was said of them stays. Parked ones stay parked."""
+        ...
+
     def save_project(self, project: Project) -> None: ...
     def projects(self, queue: str) -> list[Project]: ...
+
+    def score_config_ids(self, queue: str) -> dict[tuple[str, str], str]:
+        """Ids of the score configs that the queue ever kept to, by name and digest."""
+        ...
+
+    def save_score_config(self, queue: str, name: str, digest: str, config_id: str, at: datetime) -> None: ...
+    def score_config_queues(self, config_id: str) -> set[str]:
+        """The queues that ever kept to it: codebooks with the same question share one."""
+        ...
 
     # -- pull
     def watermark(self, stream: str) -> datetime | None: ...
@@ -84,12 +91,66 @@ class Store(Protocol):
     def candidate_count(self) -> int: ...
 
     # -- draw
-    def frame(self, queue: str, window: Window) -> list[FrameRow]:
-        """Candidates with a timestamp in the window that this queue has never drawn, ordered by trace id."""
+    def frame(
+        self,
+        queue: str,
+        window: Window,
+        *,
+        columns: Collection[Column] = (),
+        also: Sequence[str] = (),
+        resolved_before: datetime | None = None,
+        as_of: datetime | None = None,
+    ) -> Frame:
+        """Candidates with a timestamp in the window that this queue has never drawn; `also` those, however old.
+
+        With `resolved_before` also this queue's traces that were resolved by then and never relabelled, with the time
+        of it. The same candidates give the same frame, whatever the database. `as_of` gives the candidates that there
+        were then.
+        """
+        ...
+
+    def signal_names(self) -> list[str]: ...
+    def signal_columns(self, window: Window, names: Sequence[str]) -> SignalColumns:
+        """Signals of these names with a time in the window."""
+        ...
+
+    def slices(self, queue: str, at: datetime | None = None) -> list[NamedSlice]:
+        """By name; with `at` only those that have not expired then."""
+        ...
+
+    def save_slice(self, part: NamedSlice) -> None: ...
+    def remove_slice(self, queue: str, name: str) -> bool:
+        """Whether there was one."""
+        ...
+
+    def unknown_traces(self, trace_ids: Sequence[str]) -> list[str]:
+        """Those of them that were never pulled."""
+        ...
+
+    def open_traces(self, queue: str) -> list[OpenTrace]:
+        """Drawn or queued traces that nobody has answered, in the annotators' order."""
+        ...
+
+    def set_aside(self, parked: Sequence[Parked]) -> None:
+        """Park drawn traces that nobody came to; what is left of a run's draws of one policy stands for all of them.
+
+        Their `kept` is worked out anew, for every run of the queues that ever lost a trace so.
+        """
+        ...
+
+    def relabels(self, queue: str) -> list[Draw]:
+        """What was drawn to be judged again and has no task for it yet, in the annotators' order."""
+        ...
+
+    def mark_relabels_queued(self, queue: str, trace_ids: Sequence[str], at: datetime) -> None: ...
+    def draw_runs(self, queue: str) -> list[DrawRun]:
+        """Oldest first."""
         ...
 
     def drawn_since(self, queue: str, since: datetime) -> int: ...
-    def save_draw(self, run: DrawRun, draws: Sequence[Draw]) -> None: ...
+    def save_draw(self, run: DrawRun, draws: Sequence[Draw], overflow: Sequence[Parked] = ()) -> None:
+        """All or nothing. Draws stamped `relabel` are kept apart: their traces have a draw. `overflow` is parked."""
+        ...
 
     # -- prelabel and enqueue
     def draws(self, queue: str, state: State) -> list[Draw]:
@@ -97,6 +158,10 @@ class Store(Protocol):
         ...
 
     def draw(self, queue: str, trace_id: str) -> Draw: ...
+    def drawn(self, queue: str, trace_ids: Sequence[str]) -> list[Draw]:
+        """Those of the traces that the queue drew, whatever became of them."""
+        ...
+
     def unjudged(self, queue: str, judge: str, judge_version: str) -> list[Draw]:
         """Draws in state drawn without a prediction by this judge in this version."""
         ...
@@ -121,8 +186,11 @@ class Store(Protocol):
         """Tasks that existed when last looked at."""
         ...
 
-    def annotations(self, queue: str, trace_id: str) -> list[Annotation]:
-        """All of the trace's, deleted and skipped ones too, ordered by creation."""
+    def annotations(self, queue: str, trace_id: str, *, second: bool = False) -> list[Annotation]:
+        """All of the trace's, deleted and skipped ones too, ordered by creation.
+
+        Those of a trace that was drawn to be judged again stand apart, as `second`: they change no answer.
+        """
         ...
 
     def save_annotations(self, annotations: Sequence[Annotation], at: datetime) -> None:
@@ -164,7 +232,10 @@ class Store(Protocol):
 
     # -- publish
     def due_scores(self, queue: str, limit: int) -> list[Score]:
-        """What to send next. Being handed out is counted: a score that may have been sent is never just dropped."""
+        """What to send next. Being handed out is counted: a score that may have been sent is never just dropped.
+
+        A trace that is due for resolve has nothing to send until it was resolved; the same goes for its eval row.
+        """
         ...
 
     def due_deletions(self, queue: str, limit: int) -> list[str]: ...
@@ -186,7 +257,17 @@ class Store(Protocol):
         ...
 
     # -- report, parked, lock
-    def counts(self, queue: str) -> QueueCounts: ...
+    def counts(self, queue: str, today: datetime | None = None) -> QueueCounts:
+        """`today` is when the day began of which annotations are counted by annotator."""
+        ...
+
+    def policy_counts(self, queue: str) -> list[PolicyCount]:
+        """Of each policy's first draws, by its name: how many there are, how many are resolved, how many failed.
+
+        Answers that a later version set aside do not count; a trace fails where one of its answers is a failure.
+        """
+        ...
+
     def park(self, parked: Parked) -> None:
         """Keep it aside. A subject `trace:` turns its draw to parked, `score:` and `eval-row:` their outbox row."""
         ...

@@ -15,6 +15,7 @@ from goldloop.records.results import (
     Parked,
     Receipt,
     Score,
+    ScoreConfig,
     ScoreType,
 )
 from goldloop.records.traces import (
@@ -32,6 +33,7 @@ from goldloop.records.way import (
     Draw,
     DrawRun,
     Judgement,
+    NamedSlice,
     Prediction,
     Project,
     State,
@@ -50,6 +52,7 @@ __all__ = [
     "EvalRow",
     "Judgement",
     "Message",
+    "NamedSlice",
     "Parked",
     "Prediction",
     "Probability",
@@ -57,6 +60,7 @@ __all__ = [
     "Receipt",
     "Record",
     "Score",
+    "ScoreConfig",
     "ScoreType",
     "Signal",
     "State",

@@ -15,6 +15,21 @@ class ScoreType(StrEnum):
     TEXT = "TEXT"
 
 
+class ScoreConfig(Record):
+    """What a Langfuse score config holds: the values that scores of its name may have.
+
+    `categories` are (label, value) of a CATEGORICAL one, `minimum` and `maximum` the bounds of a NUMERIC one, both
+    inclusive.
+    """
+
+    name: str
+    data_type: ScoreType
+    categories: tuple[tuple[str, float], ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    description: str | None = None
+
+
 class Score(Record):
     """A Langfuse score of ours. A revision keeps `score_id` and has a later `event_at`; the server keeps the latest."""
 

@@ -17,7 +17,10 @@ class Candidate(Record):
     session_id: str | None = None
     model: str | None = None
     release: str | None = None
+    prompt: str | None = Field(default=None, description="name@version of the prompt that was used")
     tags: tuple[str, ...] = ()
+    cluster: str | None = Field(default=None, description="topic or cluster, where a setting says what names it")
+    sketch: int | None = Field(default=None, description="64-bit simhash of the input, signed; not the text")
     roots: int = Field(default=1, ge=0, description="root observations seen; 0 where the root was never exported")
 
 

@@ -20,7 +20,12 @@ class State(StrEnum):
 
 
 class DrawRun(Record):
-    """One randomised draw; with the candidates of its window it is reproducible from this row alone."""
+    """One randomised draw; with the candidates of its window it is reproducible from this row alone.
+
+    `mix` are the shares that were asked for, `shares` those that it had: a policy without candidates gives its share
+    back. `plan` is the rest of what it was drawn by (`pipeline.plan.DrawPlan`), `frame` says which candidates there
+    were, with a digest of them, `explanation` what came of it. They are empty in rows of before the plan was kept.
+    """
 
     run_id: str
     queue: str
@@ -32,12 +37,20 @@ class DrawRun(Record):
     budget: int = Field(ge=0)
     seed: int
     mix: dict[str, float]
+    shares: dict[str, float] = Field(default_factory=dict)
+    plan: dict[str, JsonValue] = Field(default_factory=dict)
+    frame: dict[str, JsonValue] = Field(default_factory=dict)
+    explanation: dict[str, JsonValue] = Field(default_factory=dict)
     settings_hash: str
     code_version: str
 
 
 class Draw(Record):
-    """One drawn trace: the policy it is stamped with, the whole mixture, and its inclusion probability `pi`."""
+    """One drawn trace: the policy it is stamped with, the whole mixture, and its inclusion probability `pi`.
+
+    Which arm it is in (double-labelled, blind) was drawn apart from that, with the probabilities that stand beside:
+    of the arm, given that the trace was drawn. What is double-labelled is blind too.
+    """
 
     run_id: str
     queue: str
@@ -48,6 +61,36 @@ class Draw(Record):
     pi: Probability
     stratum: str
     priority: int = Field(description="place in the annotators' order, 0 first; independent of pi")
+    certain: bool = Field(default=False, description="it had to be reviewed, and was no matter of chance")
+    capped: bool = Field(default=False, description="the cap of its user or session made pi smaller")
+    blind: bool = Field(default=False, description="judged without a suggestion")
+    blind_probability: Probability = 0.0
+    double: bool = Field(default=False, description="one annotator more judges it, to measure agreement")
+    double_probability: Probability = 0.0
+    annotators: int | None = Field(default=None, description="how many judge it; None: as many as the codebook says")
+    kept: Probability = Field(default=1.0, description="share of its draw's traces, by policy, that did not expire")
+
+    @property
+    def inclusion(self) -> float:
+        """The probability that it was drawn and did not expire before anyone could answer: the one to estimate by."""
+        return self.pi * self.kept
+
+
+class NamedSlice(Record):
+    """A part of the traffic that was named, by hand or by an alert: for the targeted policy, or for certain review.
+
+    `where` are the conditions, as `codebook.sampling.Slice` has them; `traces` names single traces instead.
+    """
+
+    queue: str
+    name: str
+    must_review: bool = False
+    where: dict[str, JsonValue] = Field(default_factory=dict)
+    traces: tuple[str, ...] = ()
+    weight: float = 1.0
+    note: str = ""
+    made_at: Utc
+    expires_at: Utc
 
 
 class Judgement(Record):
@@ -81,10 +124,11 @@ class Project(Record):
 
     queue: str
     codebook_version: str
-    purpose: Literal["review", "blind"] = "review"
+    purpose: Literal["review", "blind", "relabel"] = "review"
     project_id: int
     url: str
     label_config: str | None = None
+    adopted: bool = Field(default=False, description="changed by hand, and taken over so")
 
 
 class Task(Record):
@@ -144,7 +188,11 @@ class Annotation(Record):
 
 
 class Answer(Record):
-    """What the annotations of one trace were resolved to, for one question."""
+    """What the annotations of one trace were resolved to, for one question.
+
+    `codebook_version` is the one since which the question means what it means here: answers of one question may be
+    counted together where it is the same.
+    """
 
     queue: str
     codebook_version: str

@@ -5,7 +5,7 @@ collation nor the order in which rows arrive can change a draw. A million rows w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ class Names:
     """A column of few distinct names: `codes` (n,) int32 point into `table`; -1 where there is no name."""
 
     codes: NDArray[np.int32]
-    table: tuple[str, ...]
+    table: Sequence[str]
 
     @classmethod
     def of(cls, values: Sequence[str | None]) -> Self:
@@ -58,7 +58,7 @@ class Frame:
     | column | type | meaning | missing |
     |---|---|---|---|
     | trace_id | S, UTF-8 bytes | unique, ascending | never |
-    | stratum | Names | category | never: a category of its own for "none" |
+    | stratum | Names | category | -1: one more category |
     | user, session | Names | for caps | -1: see `sampling.units` |
     | time | float64, seconds since 1970 UTC | of the trace | never |
     | feedback | float64, log-odds | evidence of failure in users' signals, 0 is none (`signals.evidence`) | 0 |
@@ -66,13 +66,13 @@ class Frame:
     | risk | float64, 0..1 | the judge's probability of failure | NaN: no judge, or it abstained |
     | risk2 | float64, 0..1 | a second judge's | NaN |
     | sketch | int64 | 64-bit simhash of the text (`sampling.sketch`) | -1 |
-    | model, release | Names | of the app; release or prompt version | -1 |
+    | model, release, prompt | Names | the app's model, release, prompt (name@version) | -1 |
     | tags | Names | the set of a trace's tags as one name, `TAG_JOIN`-joined | -1 |
     | cluster | Names | a topic or cluster named from outside | -1 |
-    | resolved | float64, seconds since 1970 UTC | when its answer was resolved: only `relabel` can draw it | NaN: fresh |
+    | resolved | float64, seconds since 1970 UTC | of its answer; only `relabel` can draw it | NaN: fresh |
     | must | bool | must-review: certain, as far as caps and budget allow | False |
 
-    Only the first five columns have to be given; the rest, where None, are missing for every row at no memory.
+    `Frame.of` makes one from the columns there are; `dataclasses.replace` changes columns of one that is.
     """
 
     trace_id: NDArray[np.bytes_]
@@ -80,54 +80,49 @@ class Frame:
     user: Names
     session: Names
     time: Floats
-    feedback: Floats = field(default=None)  # type: ignore[assignment] # None is filled in below
-    edited: Bools = field(default=None)  # type: ignore[assignment] # None is filled in below
-    risk: Floats = field(default=None)  # type: ignore[assignment] # None is filled in below
-    risk2: Floats = field(default=None)  # type: ignore[assignment] # None is filled in below
-    sketch: Ints = field(default=None)  # type: ignore[assignment] # None is filled in below
-    model: Names = field(default=None)  # type: ignore[assignment] # None is filled in below
-    release: Names = field(default=None)  # type: ignore[assignment] # None is filled in below
-    tags: Names = field(default=None)  # type: ignore[assignment] # None is filled in below
-    cluster: Names = field(default=None)  # type: ignore[assignment] # None is filled in below
-    resolved: Floats = field(default=None)  # type: ignore[assignment] # None is filled in below
-    must: Bools = field(default=None)  # type: ignore[assignment] # None is filled in below
+    feedback: Floats
+    edited: Bools
+    risk: Floats
+    risk2: Floats
+    sketch: Ints
+    model: Names
+    release: Names
+    prompt: Names
+    tags: Names
+    cluster: Names
+    resolved: Floats
+    must: Bools
 
     def __post_init__(self) -> None:
-        n = len(self.trace_id)
-        for name, missing in _MISSING.items():
-            if getattr(self, name) is None:
-                filled = Names.none(n) if missing is None else np.broadcast_to(np.asarray(missing), (n,))
-                object.__setattr__(self, name, filled)
         for column in fields(self):
-            if len(getattr(self, column.name)) != n:
-                raise ValueError(f"the frame's column {column.name} has not the {n} rows of trace_id")
+            if len(getattr(self, column.name)) != len(self.trace_id):
+                raise ValueError(f"the frame's column {column.name} has not the {len(self.trace_id)} rows of trace_id")
         if not (self.trace_id[:-1] < self.trace_id[1:]).all():
             raise ValueError("the frame's trace ids are not unique and ascending: make it with Frame.of")
 
     @classmethod
     def of(cls, trace_id: Sequence[str] | NDArray[np.bytes_], **columns: Names | ArrayLike | None) -> Self:
-        """A frame of rows in any order, by the columns' names: sorts by trace id, unless they are sorted.
+        """A frame of rows in any order, by the columns' names.
 
-        `stratum` defaults to one stratum, `user` and `session` to none, `time` to 0. A trace id may come once only
-        (ValueError).
+        Columns left out are missing for every row, at no memory; `stratum` defaults to one stratum, `time` to 0. The
+        rows are sorted by trace id, unless they are; a trace id may come once only (ValueError).
         """
         key = trace_id if isinstance(trace_id, np.ndarray) else np.array([one.encode() for one in trace_id], dtype="S")
         n = len(key)
         given: dict[str, Any] = {
-            "stratum": Names(np.zeros(n, dtype=np.int32), ("",)),
-            "user": Names.none(n),
-            "session": Names.none(n),
-            "time": np.broadcast_to(np.float64(0), (n,)),
+            name: Names.none(n) if missing is None else np.broadcast_to(np.asarray(missing), (n,))
+            for name, missing in _MISSING.items()
         }
+        given["stratum"] = Names(np.broadcast_to(np.int32(0), (n,)), ("",))
         for name, column in columns.items():
             if column is not None:
                 given[name] = column if isinstance(column, Names) else np.asarray(column, dtype=_DTYPES[name])
-        if (key[:-1] < key[1:]).all():
-            return cls(trace_id=key, **given)
-        order = np.argsort(key, kind="stable")
-        taken = {name: column.rows(order) if isinstance(column, Names) else column[order]
-                 for name, column in given.items()}
-        return cls(trace_id=key[order], **taken)
+        if not (key[:-1] < key[1:]).all():
+            order = np.argsort(key, kind="stable")
+            key = key[order]
+            for name, column in given.items():
+                given[name] = column.rows(order) if isinstance(column, Names) else column[order]
+        return cls(trace_id=key, **given)
 
     def __len__(self) -> int:
         return len(self.trace_id)
@@ -143,7 +138,7 @@ class Frame:
 
     def rows(self, index: NDArray[Any]) -> Self:
         """The frame of these rows (ascending positions, or a mask)."""
-        taken = {}
+        taken: dict[str, Any] = {}
         for column in fields(self):
             value = getattr(self, column.name)
             taken[column.name] = value.rows(index) if isinstance(value, Names) else value[index]
@@ -152,6 +147,9 @@ class Frame:
 
 TAG_JOIN = "\x1f"
 _MISSING: dict[str, float | int | bool | None] = {
+    "user": None,
+    "session": None,
+    "time": 0.0,
     "feedback": 0.0,
     "edited": False,
     "risk": np.nan,
@@ -159,6 +157,7 @@ _MISSING: dict[str, float | int | bool | None] = {
     "sketch": -1,
     "model": None,
     "release": None,
+    "prompt": None,
     "tags": None,
     "cluster": None,
     "resolved": np.nan,

@@ -76,8 +76,9 @@ def _random(frame: Frame, _settings: PolicySettings, _now: datetime) -> Floats:
 def _stratified(frame: Frame, settings: PolicySettings, _now: datetime) -> Floats:
     """Uniform within a category; a category of size N_h weighs N_h ** power."""
     # One more than there are names, because -1 (no category) is a category too, at the end.
-    sizes = np.bincount(frame.stratum.codes[frame.fresh] % (len(frame.stratum.table) + 1),
-                        minlength=len(frame.stratum.table) + 1).astype(np.float64)
+    sizes = np.bincount(
+        frame.stratum.codes[frame.fresh] % (len(frame.stratum.table) + 1), minlength=len(frame.stratum.table) + 1
+    ).astype(np.float64)
     weight = np.zeros_like(sizes)
     np.power(sizes, settings.stratified_power - 1, out=weight, where=sizes > 0)
     return np.asarray(weight[frame.stratum.codes], dtype=np.float64)
@@ -92,7 +93,7 @@ def _negative(frame: Frame, settings: PolicySettings, _now: datetime) -> Floats:
 
 
 def _risk(frame: Frame, settings: PolicySettings, _now: datetime) -> Floats:
-    """p ** power of the fused probability of failure; no candidates where nothing tells one trace from another."""
+    """The fused probability of failure to its power; no candidates where nothing tells one trace from another."""
     p = fused(frame, settings)
     return _told_apart(p, frame) * p**settings.risk_power
 
@@ -142,8 +143,13 @@ def _targeted(frame: Frame, settings: PolicySettings, now: datetime) -> Floats:
 def in_slice(frame: Frame, part: Slice) -> Bools:
     """(n,): which rows lie in the slice; every condition given has to hold."""
     inside = np.ones(len(frame), dtype=np.bool_)
-    named = ((frame.stratum, part.categories), (frame.model, part.models), (frame.release, part.releases),
-             (frame.cluster, part.clusters))
+    named = (
+        (frame.stratum, part.categories),
+        (frame.model, part.models),
+        (frame.release, part.releases),
+        (frame.prompt, part.prompts),
+        (frame.cluster, part.clusters),
+    )
     for column, names in named:
         if names:
             inside &= column.is_in(names)

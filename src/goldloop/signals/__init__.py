@@ -1,1 +1,1 @@
-"""What users said and did, as evidence about a trace."""
+"""What users' signals say about a trace, before a human has judged it."""

@@ -3,39 +3,41 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httpx
 from pydantic import SecretStr, ValidationError
 
 from goldloop.adapters.labelstudio.faults import SERVER, MissingError, unreadable
-from goldloop.adapters.labelstudio.http import NO_RETRY, Api, checked
+from goldloop.adapters.labelstudio.http import NO_RETRY, Api
 from goldloop.adapters.labelstudio.listing import PAGE_SIZE, Filter, Listing
+from goldloop.adapters.labelstudio.projects import Projects
 from goldloop.adapters.labelstudio.rows import INCLUDE, emails, reason, snapshot, trace_id
 from goldloop.adapters.labelstudio.validation import invalid_predictions
 from goldloop.adapters.retries import Retries
 from goldloop.errors import ConfigError, FatalError, RejectedError, RetryableError
-from goldloop.ports import Page, ProjectDraft, TaskDraft
+from goldloop.ports import Page, TaskDraft
 from goldloop.records import TaskSnapshot
 
 if TYPE_CHECKING:
-    from label_studio_sdk import AllRolesProjectList, ImportApiRequest
+    from label_studio_sdk import ImportApiRequest
+    from label_studio_sdk import LabelStudio as Sdk
 
 OLDEST: Final = (1, 20)
 NEWEST: Final = (2, 0)
 _IDS_A_REQUEST: Final = 50
 """Trace ids in one filter: the query travels in the address, and a server may take no more than 4 KB of that."""
-_CREATE: Final = "create the project"
 _USERS: Final = "list the users"
 
 
-class LabelStudio:
+class LabelStudio(Projects):
     """One Label Studio, by one account's key."""
 
     def __init__(self, api: Api, *, page_size: int = PAGE_SIZE, public_url: str | None = None) -> None:
-        self.api = api
-        self._public_url = checked(public_url) if public_url else api.url
+        super().__init__(api, public_url)
         self._page_size = page_size
         self._listing = Listing(api, page_size)
 
@@ -60,15 +62,6 @@ class LabelStudio:
             )
         self.api.read_once("tell whose key this is", "api/current-user/whoami")
         return release
-
-    def ensure_project(self, draft: ProjectDraft, known: int | None) -> tuple[int, str]:
-        """An existing project stays as it is, whatever the draft says."""
-        project_id = self._known_project(known) or self._titled_project(draft.title) or self._new_project(draft)
-        return project_id, self.project_url(project_id)
-
-    def project_url(self, project_id: int) -> str:
-        """Where people find the project."""
-        return f"{self._public_url}/projects/{project_id}/data"
 
     def find_tasks(self, project_id: int, trace_ids: Sequence[str]) -> dict[str, int]:
         """The oldest task, where a trace has several."""
@@ -120,6 +113,15 @@ class LabelStudio:
             )
         return ids
 
+    def want_annotators(self, task_ids: Sequence[int], annotators: int) -> None:
+        """A call a task: no import takes the number. To say it twice is to say it once, so it is tried again."""
+        for task_id in task_ids:
+            with suppress(MissingError):
+                self.api.sdk_read(
+                    "set a task's number of annotators",
+                    partial(_set_overlap, task_id=str(task_id), annotators=annotators),
+                )
+
     def changed_tasks(self, project_id: int, since: datetime | None) -> Iterator[Page[TaskSnapshot]]:
         annotators = _Annotators(self.api)
         for rows in self._listing.by_change(project_id, since, INCLUDE):
@@ -136,47 +138,6 @@ class LabelStudio:
 
     def task_ids(self, project_id: int) -> set[int]:
         return {row["id"] for rows in self._listing.by_id(project_id, "id") for row in rows}
-
-    def _known_project(self, known: int | None) -> int | None:
-        if known is None:
-            return None
-        try:
-            return self.api.sdk_read("find the project", lambda sdk: sdk.projects.get(known)).id
-        except MissingError:
-            return None
-
-    def _titled_project(self, title: str) -> int | None:
-        """The oldest one, where several have the title; the server's own filter asks only whether it is part of it."""
-        projects: list[AllRolesProjectList] = self.api.sdk_read(
-            "list the projects",
-            lambda sdk: list(sdk.projects.list(title=title, include="id,title", page_size=100)),
-        )
-        return min((one.id for one in projects if one.title == title and one.id is not None), default=None)
-
-    def _new_project(self, draft: ProjectDraft) -> int:
-        made = self.api.sdk_once(
-            _CREATE,
-            lambda sdk: sdk.projects.create(
-                title=draft.title,
-                description=draft.description,
-                label_config=draft.label_config,
-                expert_instruction=draft.instruction,
-                show_instruction=False,  # as a dialog at each start, keys would act on the task behind it
-                maximum_annotations=draft.annotations_per_task,
-                show_collab_predictions=True,
-                # Only predictions of this version are shown; without one, the first import sets it.
-                model_version=draft.model_version,
-                show_skip_button=True,
-                # A skip counts as an answer: the task does not come back, to nobody beyond its number of annotations.
-                skip_queue="IGNORE_SKIPPED",
-                enable_empty_annotation=False,
-                sampling="Sequential sampling",
-                request_options=NO_RETRY,
-            ),
-        )
-        if made.id is None:
-            raise unreadable(self.api.url, _CREATE)
-        return made.id
 
 
 class _Annotators:
@@ -227,6 +188,10 @@ def connect(
     return LabelStudio(
         Api(url, api_key, transport=transport, retries=retries), page_size=page_size, public_url=public_url
     )
+
+
+def _set_overlap(sdk: "Sdk", *, task_id: str, annotators: int) -> None:
+    sdk.tasks.update(task_id, overlap=annotators, request_options=NO_RETRY)
 
 
 def _task(draft: TaskDraft) -> dict[str, Any]:

@@ -10,19 +10,29 @@ from pydantic import SecretStr
 
 from goldloop.adapters.langfuse.datasets import LangfuseDatasets
 from goldloop.adapters.langfuse.http import Api
+from goldloop.adapters.langfuse.score_configs import LangfuseScoreConfigs
 from goldloop.adapters.langfuse.scores import LangfuseScores
 from goldloop.adapters.langfuse.traces import LangfuseSource
 from goldloop.adapters.retries import Retries
 
-__all__ = ["Langfuse", "LangfuseDatasets", "LangfuseScores", "LangfuseSource", "Retries", "connect"]
+__all__ = [
+    "Langfuse",
+    "LangfuseDatasets",
+    "LangfuseScoreConfigs",
+    "LangfuseScores",
+    "LangfuseSource",
+    "Retries",
+    "connect",
+]
 
 
 @dataclass(frozen=True)
 class Langfuse:
-    """One project of one server: the three ports over one client. Close it, or use it as a context."""
+    """One project of one server: the four ports over one client. Close it, or use it as a context."""
 
     source: LangfuseSource
     scores: LangfuseScores
+    score_configs: LangfuseScoreConfigs
     datasets: LangfuseDatasets
     api: Api
 
@@ -46,6 +56,8 @@ def connect(  # noqa: PLR0913 - each is a setting, and named at the call
     category: str = "name",
     environments: Sequence[str] = (),
     rootless: bool = True,
+    cluster: str | None = None,
+    sketch: bool = False,
     public_url: str | None = None,
     transport: httpx.BaseTransport | None = None,
     retries: Retries | None = None,
@@ -59,19 +71,28 @@ def connect(  # noqa: PLR0913 - each is a setting, and named at the call
         category: which field tells the strata apart, see `CategoryRule`.
         environments: only traces of these; all where empty.
         rootless: also look for traces that show no root observation.
+        cluster: which field names a candidate's cluster, by the same rules; none without it.
+        sketch: also read the roots' input, of which a sketch is kept.
         public_url: the address that people use, where it is another.
         transport: takes the network's place in tests.
         retries: when to try again; the default waits some seconds in all.
 
     Raises:
-        ConfigError: the host is no address, or the category rule is unknown.
+        ConfigError: the host is no address, or the rule of category or cluster is unknown.
     """
     api = Api(host, public_key, secret_key, transport=transport, retries=retries)
     return Langfuse(
         source=LangfuseSource(
-            api, category=category, environments=environments, rootless=rootless, public_url=public_url
+            api,
+            category=category,
+            environments=environments,
+            rootless=rootless,
+            cluster=cluster,
+            sketch=sketch,
+            public_url=public_url,
         ),
         scores=LangfuseScores(api),
+        score_configs=LangfuseScoreConfigs(api),
         datasets=LangfuseDatasets(api),
         api=api,
     )

@@ -14,6 +14,9 @@ from goldloop.records import Document, Message, Step, Trace
 DOCUMENT_KEYS: Final = ("documents", "context")
 """Metadata of a top observation that may hold the passages that the answer rests on."""
 
+ALTERNATIVE_KEY: Final = "alternative_output"
+"""Metadata of a top observation that holds another answer to the same input, read as an output is."""
+
 _SEARCHES: Final = re.compile(r"retriev|search", re.IGNORECASE)
 _NO_STEP: Final = frozenset({"GENERATION", "EMBEDDING"})
 _MODEL_CALL: Final = "GENERATION"
@@ -67,6 +70,7 @@ def assemble(observations: Sequence[Observation], *, unreadable: int = 0) -> Tra
         session_id=_first(each.session_id for each in [*shape.heads, *shape.all]),
         messages=messages,
         output=output.text,
+        alternative=_alternative(shape),
         documents=retrieved or _documents_in_metadata(shape),
         steps=tuple(_step(each) for each in shape.all if each.id not in apart and _is_step(each)),
         model=_model(shape),
@@ -144,6 +148,12 @@ def _documents_in_metadata(shape: _Shape) -> tuple[Document, ...]:
     return next(
         (found for value in values if not isinstance(value, str) and (found := read_documents(value, texts=True))), ()
     )
+
+
+def _alternative(shape: _Shape) -> str | None:
+    """The last one that is there, as with outputs; None where no text is in it."""
+    found = (read_output(each.metadata.get(ALTERNATIVE_KEY)).text for each in reversed(shape.tops))
+    return next((text for text in found if text.strip()), None)
 
 
 def _is_step(observation: Observation) -> bool:

@@ -97,6 +97,7 @@ def _body(dataset: str, row: EvalRow) -> dict[str, Any]:
         "expectedOutput": row.expected_output or "",
         "metadata": {
             "labels": plain["labels"],
+            "severity": row.severity or "",
             "note": row.note or "",
             "output": row.output,
             "provenance": plain["provenance"],

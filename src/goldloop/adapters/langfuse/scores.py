@@ -4,17 +4,20 @@ An event's timestamp decides which revision of a score stands (the latest), so s
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
 from goldloop import ids
 from goldloop.adapters.langfuse.http import SERVER, Api, MissingError, encode, unreadable
 from goldloop.adapters.langfuse.listing import pages
+from goldloop.adapters.langfuse.score_configs import LangfuseScoreConfigs
 from goldloop.adapters.langfuse.traces import iso
 from goldloop.adapters.langfuse.wire import ScoreRow
+from goldloop.codebook.score_configs import unfit
 from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError, RetryableError
+from goldloop.ports import ListedConfig
 from goldloop.records import Receipt, Score, ScoreType
 
 BATCH: Final = 500
@@ -34,9 +37,17 @@ class LangfuseScores:
         self._api = api
 
     def send(self, scores: Sequence[Score]) -> list[Receipt]:
-        """Raises: RetryableError, FatalError. After an error send all again: what arrived before stays as it is."""
-        refused = {index: fault for index, score in enumerate(scores) if (fault := _fault(score))}
-        events = {_event_id(score): _event(score) for index, score in enumerate(scores) if index not in refused}
+        """Raises: RetryableError, FatalError. After an error send all again: what arrived before stays as it is.
+
+        The server drops without a word what a score's config does not hold: that is refused here. It also drops what
+        keeps to an archived config, so such a score goes without one: a revision of what an earlier version of the
+        codebook asked still arrives, with the same name and value.
+        """
+        configs = self._configs(scores)
+        refused = {index: fault for index, score in enumerate(scores) if (fault := _fault(score, configs))}
+        events = {
+            _event_id(score): _event(score, configs) for index, score in enumerate(scores) if index not in refused
+        }
         reasons: dict[str, str] = {}
         for batch in _batches(list(events.values())):
             reasons |= self._deliver(batch)
@@ -60,6 +71,12 @@ class LangfuseScores:
             for listing in pages(self._api, "v3/scores", ScoreRow, [("limit", str(_READ)), ("id", wanted)]):
                 found |= {row.id: value for row in listing.rows if (value := _value(row)) is not None}
         return found
+
+    def _configs(self, scores: Sequence[Score]) -> dict[str, ListedConfig]:
+        """The server's score configs by id; none where no score keeps to one. They change by hand at any time."""
+        if all(score.config_id is None for score in scores):
+            return {}
+        return {one.config_id: one for one in LangfuseScoreConfigs(self._api).listed()}
 
     def _deliver(self, batch: list[Event]) -> dict[str, str]:
         """The reason of each event's refusal by event id, "" where it was taken.
@@ -89,8 +106,8 @@ def _event_id(score: Score) -> str:
     return ids.key("score-event", score.score_id, iso(score.event_at))
 
 
-def _event(score: Score) -> Event:
-    body = {
+def _event(score: Score, configs: Mapping[str, ListedConfig]) -> Event:
+    body: dict[str, Any] = {
         "id": score.score_id,
         "traceId": score.trace_id,
         "name": score.name,
@@ -101,11 +118,25 @@ def _event(score: Score) -> Event:
         "metadata": score.metadata,
         "environment": score.environment,
     }
+    if score.config_id is not None and not configs[score.config_id].archived:
+        body["configId"] = score.config_id
     return {"id": _event_id(score), "type": "score-create", "timestamp": iso(score.event_at), "body": body}
 
 
-def _fault(score: Score) -> str:
+def _fault(score: Score, configs: Mapping[str, ListedConfig]) -> str:
     """Why the server would refuse or, worse, silently drop this score; "" where nothing is wrong."""
+    return _value_fault(score) or _config_fault(score, configs)
+
+
+def _config_fault(score: Score, configs: Mapping[str, ListedConfig]) -> str:
+    if score.config_id is None:
+        return ""
+    if score.config_id not in configs:
+        return "its score config is not in Langfuse: publish the codebook again"
+    return unfit(configs[score.config_id].config, score)
+
+
+def _value_fault(score: Score) -> str:
     value = score.value
     match score.data_type:
         case ScoreType.TEXT if not isinstance(value, str) or not value:

@@ -6,15 +6,17 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import quote
 
-from goldloop.adapters.langfuse.assemble import DOCUMENT_KEYS, assemble
-from goldloop.adapters.langfuse.category import CategoryRule, trace_name
+from goldloop.adapters.langfuse.assemble import ALTERNATIVE_KEY, DOCUMENT_KEYS, assemble
+from goldloop.adapters.langfuse.category import UNCATEGORISED, CategoryRule, trace_name
 from goldloop.adapters.langfuse.http import SERVER, Api, Params
 from goldloop.adapters.langfuse.listing import pages
+from goldloop.adapters.langfuse.payload import read_input
 from goldloop.adapters.langfuse.wire import Observation, ScoreRow
 from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError
 from goldloop.ports import Page, Window
 from goldloop.records import Candidate, Signal, Trace
+from goldloop.sampling.sketch import NONE, simhash
 
 OLDEST: Final = (4, 16)
 BEFORE: Final = (6, 0)
@@ -36,10 +38,12 @@ class LangfuseSource:
         category: the rule for a candidate's stratum, see `CategoryRule`.
         environments: only traces of these; all where empty.
         rootless: also look for traces that show no root observation, at the price of reading all observations.
+        cluster: the rule for a candidate's cluster; none without it.
+        sketch: also read the roots' input, and keep a sketch of what the user asked, see `sampling.sketch`.
         page_size: rows a page, 1,000 at most.
 
     Raises:
-        ConfigError: the category rule is unknown.
+        ConfigError: the rule of category or cluster is unknown.
     """
 
     def __init__(
@@ -49,14 +53,18 @@ class LangfuseSource:
         category: str = "name",
         environments: Sequence[str] = (),
         rootless: bool = True,
+        cluster: str | None = None,
+        sketch: bool = False,
         public_url: str | None = None,
         page_size: int = _PAGE,
     ) -> None:
         self._api = api
         self._public_url = (public_url or api.host).rstrip("/")
         self._category = CategoryRule.parse(category)
+        self._cluster = CategoryRule.parse(cluster) if cluster else None
         self._environments = tuple(environments)
         self._rootless = rootless
+        self._sketch = sketch
         self._page_size = page_size
         self._project: str | None = None
 
@@ -100,7 +108,7 @@ class LangfuseSource:
             ("limit", str(_PAYLOAD_PAGE)),
             ("traceId", trace_id),
             ("fields", _PAYLOAD_FIELDS),
-            ("expandMetadata", ",".join(DOCUMENT_KEYS)),
+            ("expandMetadata", ",".join((*DOCUMENT_KEYS, ALTERNATIVE_KEY))),
         ]
         rows: list[Observation] = []
         unreadable = 0
@@ -132,15 +140,22 @@ class LangfuseSource:
                 )
 
     def _selection(self, window: Window, *, roots: bool) -> Params:
-        fields = "core,basic,model,trace_context" + (",metadata" if self._category.needs_metadata else "")
+        fields = "core,basic,model,prompt,trace_context"
+        if self._category.needs_metadata or (self._cluster and self._cluster.needs_metadata):
+            fields += ",metadata"
+        io = self._sketch and roots
         return [
-            ("limit", str(self._page_size)),
+            ("limit", str(min(self._page_size, _PAYLOAD_PAGE) if io else self._page_size)),
             ("isRootObservation", "true" if roots else "false"),
-            ("fields", fields),
+            ("fields", fields + ",io" if io else fields),
             ("fromStartTime", iso(window.start)),
             ("toStartTime", iso(window.end)),
             *(("environment", name) for name in self._environments),
         ]
+
+    def _cluster_of(self, observation: Observation) -> str | None:
+        found = self._cluster.of(observation) if self._cluster else UNCATEGORISED
+        return None if found == UNCATEGORISED else found
 
     def _candidates(self, observations: Iterable[Observation], *, roots: bool) -> list[Candidate]:
         """One a trace, by its earliest observation on the page; `roots` of them counted once each."""
@@ -161,9 +176,28 @@ class LangfuseSource:
             session_id=first.session_id,
             model=first.model,
             release=first.release or first.version,
+            prompt=_prompt(first),
             tags=tuple(first.tags),
+            cluster=self._cluster_of(first),
+            sketch=_asked(first) if self._sketch and roots else None,
             roots=len(observations) if roots else 0,
         )
+
+
+def _prompt(observation: Observation) -> str | None:
+    """Name and version of the prompt in Langfuse's prompt management that was used, where it says so."""
+    if observation.prompt_name is None:
+        return None
+    version = observation.prompt_version
+    return observation.prompt_name if version is None else f"{observation.prompt_name}@{version}"
+
+
+def _asked(observation: Observation) -> int | None:
+    """The sketch of what the user said: system prompts and earlier answers are much the same in many traces."""
+    messages = read_input(observation.input)
+    spoken = [message.content for message in messages if message.role == "user"] or [one.content for one in messages]
+    sketch = simhash("\n".join(spoken))
+    return None if sketch == NONE else sketch
 
 
 def iso(moment: datetime) -> str:

@@ -40,6 +40,10 @@ def _number(value: Any) -> float | None:
     return float(value)
 
 
+def _number_or_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _optional(value)
+
+
 def _list(value: Any) -> Any:
     return [] if value is None else value
 
@@ -83,6 +87,8 @@ class Observation(Wire):
     release: OptionalText = None
     tags: Annotated[list[Text], BeforeValidator(_list)] = Field(default_factory=list)
     model: OptionalText = None
+    prompt_name: OptionalText = None
+    prompt_version: Annotated[str | None, BeforeValidator(_number_or_text)] = None
     total_cost: Number = None
     metadata: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
     input: Any = None

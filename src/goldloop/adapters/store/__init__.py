@@ -12,17 +12,36 @@ from goldloop.adapters.store.candidates import Candidates
 from goldloop.adapters.store.codebooks import Codebooks
 from goldloop.adapters.store.draws import Draws
 from goldloop.adapters.store.engine import Database
+from goldloop.adapters.store.frames import Frames
 from goldloop.adapters.store.locks import Locks
 from goldloop.adapters.store.migrate import migrate
 from goldloop.adapters.store.outbox import Outbox
 from goldloop.adapters.store.report import Report
 from goldloop.adapters.store.resolutions import Resolutions
+from goldloop.adapters.store.score_configs import ScoreConfigIds
 from goldloop.adapters.store.tasks import Tasks
+from goldloop.adapters.store.versions import Versions
+from goldloop.adapters.store.yields import Yields
 
 __all__ = ["SqlStore", "open_store"]
 
 
-class SqlStore(Codebooks, Candidates, Draws, Tasks, Annotations, Resolutions, Outbox, Report, Aside, Locks):
+class SqlStore(
+    Codebooks,
+    Versions,
+    Candidates,
+    Frames,
+    Draws,
+    Tasks,
+    Annotations,
+    Resolutions,
+    Outbox,
+    ScoreConfigIds,
+    Report,
+    Yields,
+    Aside,
+    Locks,
+):
     """The store; each parent holds the methods of one concern. Threads may share it."""
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.rows import StorePart, found, note_due, record_of
@@ -31,11 +31,14 @@ def _is_news(known: Annotation | None, new: Annotation) -> bool:
 
 
 class Annotations(StorePart):
-    def annotations(self, queue: str, trace_id: str) -> list[Annotation]:
-        annotations = tables.annotations.c
+    def annotations(self, queue: str, trace_id: str, *, second: bool = False) -> list[Annotation]:
+        annotations, projects = tables.annotations.c, tables.projects.c
+        again = exists().where(
+            projects.queue == queue, projects.purpose == "relabel", projects.project_id == annotations.project_id
+        )
         query = (
             select(tables.annotations)
-            .where(annotations.queue == queue, annotations.trace_id == trace_id)
+            .where(annotations.queue == queue, annotations.trace_id == trace_id, again if second else ~again)
             .order_by(annotations.created_at, annotations.key)
         )
         with self._db.read() as connection:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Column, Connection, Table, case, exists, select, update
 
 from goldloop.adapters.store import tables
+from goldloop.adapters.store.engine import Database
 from goldloop.adapters.store.rows import StorePart, batches, found, record_of
 from goldloop.records import Parked
 
@@ -51,16 +52,20 @@ def _turn_back(connection: Connection, subject: str, queue: str) -> None:
     )
 
 
+def keep_aside(database: Database, connection: Connection, parked: Parked) -> None:
+    """`attempts` counts on from the last time that the same verb parked the same thing."""
+    known = found(connection, tables.parked, "parked_id", [parked.parked_id]).get(parked.parked_id)
+    row = {**dict(parked), "detail": parked.detail[:_DETAIL_LENGTH], "cleared": False}
+    if known is not None:
+        row["attempts"] = known["attempts"] + 1
+    database.upsert(connection, tables.parked, [row])
+    _turn(connection, parked.subject, parked.queue)
+
+
 class Aside(StorePart):
     def park(self, parked: Parked) -> None:
-        """`attempts` counts on from the last time that the same verb parked the same thing."""
         with self._db.write() as connection:
-            known = found(connection, tables.parked, "parked_id", [parked.parked_id]).get(parked.parked_id)
-            row = {**dict(parked), "detail": parked.detail[:_DETAIL_LENGTH], "cleared": False}
-            if known is not None:
-                row["attempts"] = known["attempts"] + 1
-            self._db.upsert(connection, tables.parked, [row])
-            _turn(connection, parked.subject, parked.queue)
+            keep_aside(self._db, connection, parked)
 
     def unpark(self, parked_ids: Sequence[str]) -> int:
         parked = tables.parked.c

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.engine import Database
 from goldloop.adapters.store.faults import SERVER
 from goldloop.adapters.store.rows import StorePart, found, record_of
-from goldloop.adapters.store.tables import draws, scores
+from goldloop.adapters.store.tables import scores
 from goldloop.errors import RejectedError
-from goldloop.ports import FrameRow, Window
 from goldloop.records import Candidate, Signal
 
 
@@ -42,13 +41,12 @@ def _upsert(database: Database, connection: Connection, rows: Sequence[dict[str,
         name: case((takes_over, new[name]), else_=old[name]) for name in Candidate.model_fields
     }
     changed["roots"] = case((new.roots > old.roots, new.roots), else_=old.roots)
-    changed["seen_at"] = new.seen_at
     connection.execute(statement.on_conflict_do_update(index_elements=["trace_id"], set_=changed), rows)
 
 
 class Candidates(StorePart):
     def save_candidates(self, candidates: Sequence[Candidate], seen_at: datetime) -> None:
-        """Upsert by trace id; the fields are those of the earliest root.
+        """Upsert by trace id; the fields are those of the earliest root, and `seen_at` is that of the first call.
 
         `roots` is the most roots that came in one call, a lower bound of how many the trace has: the overlap of a
         scan brings the same roots again, and they must not count twice.
@@ -78,24 +76,6 @@ class Candidates(StorePart):
                 SERVER, f"Trace {trace_id} was never pulled: pull the time that it is from.", reason="never pulled"
             )
         return environment
-
-    def frame(self, queue: str, window: Window) -> list[FrameRow]:
-        candidates = tables.candidates.c
-        drawn = exists().where(draws.c.queue == queue, draws.c.trace_id == candidates.trace_id)
-        query = (
-            select(
-                candidates.trace_id,
-                candidates.category,
-                func.coalesce(func.nullif(candidates.user_id, ""), candidates.trace_id),
-            )
-            .where(candidates.timestamp >= window.start, candidates.timestamp < window.end, ~drawn)
-            .order_by(candidates.trace_id)
-        )
-        with self._db.read() as connection:
-            return [
-                FrameRow(trace_id=trace_id, stratum=stratum, unit=unit)
-                for trace_id, stratum, unit in connection.execute(query)
-            ]
 
     def signals(self, trace_id: str) -> list[Signal]:
         """Oldest first."""

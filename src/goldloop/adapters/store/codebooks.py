@@ -6,17 +6,19 @@ from sqlalchemy import select
 
 from goldloop.adapters.store.rows import StorePart, record_of
 from goldloop.adapters.store.tables import codebooks, projects, watermarks
+from goldloop.codebook.lineage import CodebookVersion, Lineage, Since, first
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import CodebookError
 from goldloop.records import Project
 
 
 class Codebooks(StorePart):
-    def save_codebook(self, codebook: Codebook, at: datetime) -> None:
+    def save_codebook(self, codebook: Codebook, at: datetime, since: Since | None = None) -> None:
         key = (codebooks.c.queue == codebook.name) & (codebooks.c.version == codebook.version)
         with self._db.write() as connection:
-            known = connection.execute(select(codebooks.c.digest).where(key)).scalar()
-            if known not in {None, codebook.digest()}:
+            known = connection.execute(select(codebooks.c.body).where(key)).scalar()
+            # Not by its digest: one of before had not the fields that came since.
+            if known is not None and Codebook.model_validate(known).digest() != codebook.digest():
                 raise CodebookError(
                     f"Codebook {codebook.ref} was saved before with other questions: give the new ones a new version."
                 )
@@ -27,6 +29,8 @@ class Codebooks(StorePart):
                 "body": codebook.model_dump(mode="json"),
                 "saved_at": at,
             }
+            if since is not None and known is None:
+                row["lineage"] = dict(since)
             self._db.upsert(connection, codebooks, [row])
 
     def codebook(self, queue: str, version: str) -> Codebook:
@@ -38,6 +42,23 @@ class Codebooks(StorePart):
             raise CodebookError(f"Codebook {queue}@{version} is not in the store: run with its file once.")
         return Codebook.model_validate(body)
 
+    def lineage(self, queue: str) -> Lineage:
+        """Rows from before there was a lineage: each of their questions dates from its version, and they were used."""
+        with self._db.read() as connection:
+            rows = connection.execute(select(codebooks).where(codebooks.c.queue == queue)).mappings().all()
+        versions = []
+        for row in rows:
+            codebook = Codebook.model_validate(row["body"])
+            old = row["lineage"] is None
+            versions.append(
+                CodebookVersion(
+                    codebook=codebook,
+                    since=first(codebook) if old else row["lineage"],
+                    published_at=row["published_at"] or (row["saved_at"] if old else None),
+                )
+            )
+        return Lineage.of(versions)
+
     def save_project(self, project: Project) -> None:
         with self._db.write() as connection:
             self._db.upsert(connection, projects, [dict(project)])
@@ -45,7 +66,11 @@ class Codebooks(StorePart):
     def projects(self, queue: str) -> list[Project]:
         """Oldest first."""
         with self._db.read() as connection:
-            query = select(projects).where(projects.c.queue == queue).order_by(projects.c.project_id)
+            query = (
+                select(projects)
+                .where(projects.c.queue == queue)
+                .order_by(projects.c.project_id, projects.c.codebook_version)
+            )
             return [record_of(Project, row) for row in connection.execute(query).mappings()]
 
     def watermark(self, stream: str) -> datetime | None:

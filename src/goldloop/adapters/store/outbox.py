@@ -8,12 +8,21 @@ saying so has told the server, so that taking the row back later takes a deletio
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import ColumnElement, Table, exists, select, update
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.rows import StorePart, batches, record_of, set_where
 from goldloop.ports import EvalDue
 from goldloop.records import Score, State
+
+
+def _is_settled(table: Table) -> ColumnElement[bool]:
+    """Whether the row's trace is not to be resolved again: what it says then may be of a version that is over."""
+    draws = tables.draws.c
+    unsettled = exists().where(
+        draws.queue == table.c.queue, draws.trace_id == table.c.trace_id, draws.resolve_due.is_(True)
+    )
+    return ~unsettled
 
 
 class Outbox(StorePart):
@@ -22,7 +31,7 @@ class Outbox(StorePart):
         scores = tables.scores
         query = (
             select(scores)
-            .where(scores.c.queue == queue, scores.c.state == "due")
+            .where(scores.c.queue == queue, scores.c.state == "due", _is_settled(scores))
             .order_by(scores.c.event_at, scores.c.score_id)
             .limit(limit)
         )
@@ -69,7 +78,7 @@ class Outbox(StorePart):
         eval_rows = tables.eval_rows
         query = (
             select(eval_rows)
-            .where(eval_rows.c.queue == queue, eval_rows.c.state.in_(["due", "remove_due"]))
+            .where(eval_rows.c.queue == queue, eval_rows.c.state.in_(["due", "remove_due"]), _is_settled(eval_rows))
             .order_by(eval_rows.c.row_id)
             .limit(limit)
         )

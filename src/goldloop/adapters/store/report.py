@@ -1,11 +1,15 @@
 """The numbers that the report shows."""
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.rows import StorePart
 from goldloop.ports import QueueCounts
 from goldloop.records import State
+
+NO_REASON = "no reason given"
 
 
 def _by(connection: Connection, column: ColumnElement[str], *where: ColumnElement[bool]) -> dict[str, int]:
@@ -18,7 +22,7 @@ def _count(connection: Connection, table: Table, *where: ColumnElement[bool]) ->
 
 
 class Report(StorePart):
-    def counts(self, queue: str) -> QueueCounts:
+    def counts(self, queue: str, today: datetime | None = None) -> QueueCounts:
         """Deleted annotations count nowhere, skipped ones as skips; eval rows are those that stand.
 
         `oldest_open` is when the longest waiting task, of those whose answer is not resolved yet, was queued.
@@ -28,6 +32,9 @@ class Report(StorePart):
         mine = draws.queue == queue
         is_open = draws.state.in_([State.QUEUED.value, State.ANNOTATED.value])
         kept = (annotations.queue == queue) & annotations.deleted.is_(False)
+        reason = func.coalesce(annotations.skip_reason, NO_REASON)
+        answers = tables.answers.c
+        aside = (answers.queue == queue) & answers.quarantined.is_(True)
         with self._db.read() as connection:
             policies = connection.execute(select(draws.policy).where(mine).distinct().order_by(draws.policy)).scalars()
             return QueueCounts(
@@ -43,4 +50,9 @@ class Report(StorePart):
                 annotations=_count(connection, tables.annotations, kept, annotations.skipped.is_(False)),
                 skips=_count(connection, tables.annotations, kept, annotations.skipped.is_(True)),
                 predictions=_count(connection, tables.predictions, tables.predictions.c.queue == queue),
+                skips_by_reason=_by(connection, reason, kept, annotations.skipped.is_(True)),
+                quarantined=_by(connection, answers.question, aside),
+                annotated_today={}
+                if today is None
+                else _by(connection, annotations.annotator, kept, annotations.created_at >= today),
             )

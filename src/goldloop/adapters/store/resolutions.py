@@ -82,8 +82,16 @@ class _Outbox:
 
 
 def _has_task(connection: Connection, queue: str, trace_id: str) -> bool:
-    tasks = tables.tasks.c
-    live = exists().where(tasks.queue == queue, tasks.trace_id == trace_id, tasks.deleted_at.is_(None))
+    """In the version that it is asked by: one that is to be labelled again has a task of an older one."""
+    tasks, draws = tables.tasks.c, tables.draws.c
+    live = exists().where(
+        tasks.queue == queue,
+        tasks.trace_id == trace_id,
+        tasks.deleted_at.is_(None),
+        draws.queue == queue,
+        draws.trace_id == trace_id,
+        draws.codebook_version == tasks.codebook_version,
+    )
     return bool(connection.execute(select(live)).scalar())
 
 

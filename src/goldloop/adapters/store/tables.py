@@ -7,6 +7,7 @@ name, so that a row and a record turn into each other without a mapping.
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Double,
@@ -63,6 +64,7 @@ projects = Table(
     _must("project_id", Integer),
     _must("url", Text),
     Column("label_config", Text),
+    Column("adopted", Boolean, nullable=False, server_default=false()),
 )
 
 # Langfuse's score configs have neither an id of ours nor a unique name: they are known again by what they hold.
@@ -90,7 +92,10 @@ candidates = Table(
     Column("session_id", Text),
     Column("model", Text),
     Column("release", Text),
+    Column("prompt", Text),
     _must("tags", Json),
+    Column("cluster", Text),
+    Column("sketch", BigInteger),
     _must("roots", Integer),
     _must("seen_at", UtcTime),
     Index("ix_candidates_timestamp", "timestamp"),
@@ -122,6 +127,10 @@ draw_runs = Table(
     _must("budget", Integer),
     _must("seed", Text),  # a seed may have more than the 64 bits of a database's integer
     _must("mix", Json),
+    Column("shares", Json),
+    Column("plan", Json),
+    Column("frame", Json),
+    Column("explanation", Json),
     _must("settings_hash", Text),
     _must("code_version", Text),
 )
@@ -138,6 +147,14 @@ draws = Table(
     _must("pi", Double),
     _must("stratum", Text),
     _must("priority", Integer),
+    Column("certain", Boolean, nullable=False, server_default=false()),
+    Column("capped", Boolean, nullable=False, server_default=false()),
+    Column("blind", Boolean, nullable=False, server_default=false()),
+    Column("blind_probability", Double, nullable=False, server_default="0"),
+    Column("double", Boolean, nullable=False, server_default=false()),
+    Column("double_probability", Double, nullable=False, server_default="0"),
+    Column("annotators", Integer),
+    Column("kept", Double, nullable=False, server_default="1"),
     _must("state", Text),
     Column("state_before_parked", Text),
     _must("resolve_due", Boolean),
@@ -147,6 +164,37 @@ draws = Table(
     Column("resolved_at", UtcTime),
     Index("ix_draws_queue_state", "queue", "state"),
     Index("ix_draws_queue_resolve_due", "queue", "resolve_due"),
+)
+
+# Parts of the traffic to look at: for the targeted policy, or, with `must_review`, for certain.
+slices = Table(
+    "slices",
+    METADATA,
+    _key("queue"),
+    _key("name"),
+    _must("must_review", Boolean),
+    _must("where", Json),
+    _must("traces", Json),
+    _must("weight", Double),
+    _must("note", FreeText),
+    _must("made_at", UtcTime),
+    _must("expires_at", UtcTime),
+)
+
+# Resolved traces that were drawn to be judged again, to see how annotators drift: apart from their first draw.
+relabels = Table(
+    "relabels",
+    METADATA,
+    _key("queue"),
+    _key("trace_id"),
+    Column("run_id", Key, ForeignKey("draw_runs.run_id"), nullable=False),
+    _must("codebook_version", Text),
+    _must("pi", Double),
+    _must("stratum", Text),
+    _must("priority", Integer),
+    _must("drawn_at", UtcTime),
+    Column("queued_at", UtcTime),
+    _drawn(),
 )
 
 predictions = Table(

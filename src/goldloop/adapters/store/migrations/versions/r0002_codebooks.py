@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.add_column("codebooks", sa.Column("lineage", sa.JSON))
     op.add_column("codebooks", sa.Column("published_at", TIME))
     op.add_column("projects", sa.Column("label_config", sa.Text))
+    op.add_column("projects", sa.Column("adopted", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("annotations", sa.Column("skip_reason", sa.Text))
     op.add_column("annotation_history", sa.Column("skip_reason", sa.Text))
     op.add_column("answers", sa.Column("quarantined", sa.Boolean, nullable=False, server_default=sa.false()))

@@ -1,0 +1,1 @@
+"""What is measured, beside its raw ceiling, in one run."""

@@ -1,0 +1,74 @@
+"""How probable it was that a trace would be drawn at all, by every draw that could have taken it.
+
+A trace that one draw passed by may come in a later one. Its inclusion probability over draws 1..R is
+1 - prod_r (1 - pi_r), where pi_r is that of draw r given that no earlier one took it: each draw's own design, on the
+candidates that were left. What a draw would have given a trace that it passed by stands nowhere; it is worked out here
+from the run's plan and the candidates of then.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from goldloop.pipeline.plan import DrawPlan, digest, read_frame
+from goldloop.ports import Store, Window
+from goldloop.records import DrawRun, Record
+from goldloop.sampling.design import design
+from goldloop.sampling.frame import Floats
+from goldloop.sampling.mixture import combined
+
+
+class RunInclusion(Record):
+    """One run's probabilities, by trace id; 0 for a trace that was no candidate of it.
+
+    `exact` says whether the candidates are known as they were: signals that came since may have changed them.
+    """
+
+    run_id: str
+    pi: dict[str, float]
+    exact: bool
+
+
+def inclusion_in(store: Store, run: DrawRun, trace_ids: Sequence[str]) -> RunInclusion:
+    """What this run gave each of the traces, before the cut of a queue that was too full; it needs the run's plan."""
+    plan = DrawPlan.model_validate(run.plan)
+    window = Window(start=run.window_start, end=run.window_end)
+    frame = read_frame(store, run.queue, window, plan, as_of=run.drawn_at)
+    pi: Floats = np.zeros(len(trace_ids))
+    if len(frame):
+        made = design(
+            frame,
+            plan.shares,
+            run.budget,
+            now=run.drawn_at,
+            settings=plan.policies,
+            caps=plan.caps,
+            floor=plan.floor,
+        )
+        wanted = np.array([trace_id.encode() for trace_id in trace_ids])
+        row = np.minimum(np.searchsorted(frame.trace_id, wanted), len(frame) - 1)
+        pi = np.where(frame.trace_id[row] == wanted, np.minimum(made.pi[row], 1.0), 0.0)
+    return RunInclusion(
+        run_id=run.run_id,
+        pi=dict(zip(trace_ids, pi.tolist(), strict=True)),
+        exact=run.frame.get("digest") == digest(frame),
+    )
+
+
+def combined_inclusion(store: Store, queue: str, trace_ids: Sequence[str]) -> dict[str, float]:
+    """1 - prod(1 - pi) over the queue's runs, by trace id; each run costs as much as its draw.
+
+    Runs of before plans were kept are left out. A trace that was drawn counts with the probability that its own draw
+    has kept, the cut of a full queue in it.
+    """
+    if not trace_ids:
+        return {}
+    drawn = {one.trace_id: one for one in store.drawn(queue, trace_ids)}
+    rows: list[Floats] = []
+    for run in store.draw_runs(queue):
+        if run.plan:
+            found = inclusion_in(store, run, trace_ids).pi
+            own = {trace_id: one.pi for trace_id, one in drawn.items() if one.run_id == run.run_id}
+            rows.append(np.array([own.get(trace_id, found[trace_id]) for trace_id in trace_ids]))
+    together = combined(np.stack(rows)) if rows else np.zeros(len(trace_ids))
+    return dict(zip(trace_ids, together.tolist(), strict=True))

@@ -1,0 +1,68 @@
+"""What the store tells in shapes of its own: columns of candidates and signals, what waits, what stands where."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from goldloop.records import Record, State, Utc
+from goldloop.sampling.frame import Floats, Names
+
+
+class EvalDue(Record):
+    """An eval row that waits to be written (or, with `remove`, taken out)."""
+
+    row_id: str
+    queue: str
+    codebook_version: str
+    trace_id: str
+    remove: bool
+
+
+Column = Literal["session", "time", "model", "release", "prompt", "tags", "cluster", "sketch"]
+"""What a frame has only where it is asked for: most draws do without, and reading costs time."""
+
+
+@dataclass(frozen=True)
+class SignalColumns:
+    """Signals, one a row, oldest first; every column has shape (m,).
+
+    `value` is NaN where the signal has none; codes of `label` are -1 where it has none.
+    """
+
+    trace_id: NDArray[np.bytes_]
+    name: Names
+    value: Floats
+    label: Names
+
+
+class OpenTrace(Record):
+    """A trace that waits for its first answer; `timestamp` is the trace's own."""
+
+    trace_id: str
+    run_id: str
+    policy: str
+    state: State
+    timestamp: Utc
+
+
+class QueueCounts(Record):
+    """What the report shows of one queue."""
+
+    queue: str
+    by_state: dict[str, int]
+    by_policy: dict[str, dict[str, int]]
+    parked_by_reason: dict[str, int]
+    scores_by_state: dict[str, int]
+    eval_rows: int
+    oldest_open: Utc | None
+    annotations: int
+    skips: int
+    predictions: int
+    skips_by_reason: dict[str, int] = Field(default_factory=dict)
+    quarantined: dict[str, int] = Field(default_factory=dict, description="answers set aside, by question")
+    annotated_today: dict[str, int] = Field(
+        default_factory=dict, description="annotations and skips by annotator, since the time that was asked for"
+    )
