@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 MAKEFLAGS += --no-print-directory
 export UV_PYTHON_DOWNLOADS := never
+# Compiled files halve the time that tests take to start; they stay inside this folder.
+unexport PYTHONDONTWRITEBYTECODE
 # The machine's own certificates where it has some: behind a proxy that signs anew, only they know who signs.
 export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),true,false)
 
@@ -35,8 +37,14 @@ demo: environments ## run the whole loop here; ONCE=1 ends after one round, TRAC
 	@exec $(BIN)/python -m goldloop.devstack demo $(if $(call given,$(ONCE)),--once) \
 		$(if $(TRACES),--traces '$(TRACES)')
 
-test: environments ## run every test, those on real servers too; ARGS go to pytest
+test: environments ## run every test, those on real servers too; ARGS go to pytest, and choose among all
+ifdef ARGS
 	@exec $(BIN)/pytest $(ARGS)
+else
+	@# First on all cores what needs nothing but a core; then one after the other what shares the servers.
+	@$(BIN)/pytest -n auto -m "not servers and not browser"
+	@exec $(BIN)/pytest -m "servers or browser"
+endif
 
 unit: install ## run the tests of the core, the verbs and the pages: no server, no browser, no simulation
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-quick} exec $(BIN)/pytest -n auto -q \

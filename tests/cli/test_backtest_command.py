@@ -95,6 +95,19 @@ def test_a_wrong_file_is_told_with_line_and_field(goldloop: Goldloop, traces: Pa
     )
 
 
+def test_a_mix_of_ones_own_is_broken_between_its_policies(goldloop: Goldloop, traces: Path) -> None:
+    mix = "random=0.1+uncertainty^2=0.35+diversity=0.55"
+    call = ("backtest", "--traces", str(traces), "--budget", "10", "--reps", "3", "--policies", f"random,{mix}")
+    told = goldloop(*call).out.splitlines()
+    own = [line.split() for line in told[next(n for n, line in enumerate(told) if "points" in line) :]]
+    assert [line[:2] for line in own if line and line[0].startswith(("random=", "uncertainty^", "diversity="))] == [
+        ["random=0.1+", "naive"],
+        ["uncertainty^2=0.35+", "hajek"],
+        ["diversity=0.55", "aipw"],
+    ]
+    assert all(len(line) <= 80 for line in told[1:])  # the first is a sentence, which wraps where it is read
+
+
 def test_a_policy_that_leaves_traces_out_is_told(goldloop: Goldloop, traces: Path) -> None:
     call = ("backtest", "--traces", str(traces), "--budget", "10", "--reps", "3", "--policies", "top,random")
     assert "top can never draw some of the traces" in " ".join(goldloop(*call).out.split())

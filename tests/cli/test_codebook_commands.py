@@ -9,7 +9,7 @@ import pytest
 from builders import ROOT
 from cli.terminal import Ended, Goldloop
 from goldloop.cli import output
-from goldloop.codebook.check import check
+from goldloop.codebook.check import RULES, check
 from goldloop.codebook.json_schema import EDITOR_LINE, FILE, as_text
 from goldloop.codebook.load import load
 from goldloop.codebook.render import render
@@ -108,7 +108,7 @@ def test_findings_are_told_with_file_and_line(goldloop: Goldloop) -> None:
     assert ended.code == 1
     assert ended.out == (
         f'{QUALITY}:{line}: "Support team" is more than one person: name the one who decides, by name or by role '
-        f"[owner]\n\n1 finding in 1 codebook, {len(NAMES) - 1} codebooks sound\n"
+        f"[owner]\n\n[owner] {RULES['owner']}\n\n1 finding in 1 codebook, {len(NAMES) - 1} codebooks sound\n"
         "Next: mend each line, then goldloop codebook check\n"
     )
     assert ended.err == ""
@@ -116,6 +116,19 @@ def test_findings_are_told_with_file_and_line(goldloop: Goldloop) -> None:
     assert told["codebooks"] == 1
     assert [(one["file"], one["line"], one["rule"]) for one in told["findings"]] == [(str(QUALITY), line, "owner")]
     assert told["unreadable"] == []
+    assert told["reasons"] == {"owner": RULES["owner"]}
+
+
+def test_each_broken_rule_is_explained_once(goldloop: Goldloop) -> None:
+    goldloop("codebook", "new", "one")
+    goldloop("codebook", "new", "two")
+    edit("owner: Head of support", "owner: Support team")
+    told = goldloop("codebook", "check").out
+    assert told.count("[todo]\n") > 2  # each of them in two files
+    assert [line for line in told.splitlines() if line.startswith("[")] == [
+        f"[todo] {RULES['todo']}",
+        f"[owner] {RULES['owner']}",
+    ]
 
 
 def test_all_complaints_of_all_files_are_told(goldloop: Goldloop) -> None:
@@ -246,6 +259,31 @@ def test_what_is_generated_is_written_and_then_clean(goldloop: Goldloop) -> None
         assert f"Written: {config}" in goldloop("codebook", "render").out
         assert config.read_text(encoding="utf-8") == before
     assert goldloop("codebook", "render", "label_configs", "--check").code == 0
+
+
+def test_what_a_gone_codebook_left_behind_is_told_and_stays(goldloop: Goldloop) -> None:
+    goldloop("codebook", "render")
+    QUALITY.unlink()
+    Path("label_configs/mine.xml").write_text("<View/>\n", encoding="utf-8")
+    left = Path("label_configs/answer-quality.xml")
+    said = f"left behind by a codebook that is gone or renamed: {left}; delete what is not needed"
+    checked = goldloop("codebook", "render", "--check")
+    assert (checked.code, checked.out, checked.err) == (1, "", f"{said}\n")
+    made = goldloop("codebook", "render")
+    assert (made.code, made.err) == (0, f"{said}\n")
+    assert json.loads(goldloop("codebook", "render", "--json").out)["left_behind"] == [str(left)]
+    assert left.exists()
+    # Of one file that is rendered alone, nobody knows which others there are.
+    assert goldloop("codebook", "render", "label_configs/support-tone.yaml", "--check").code == 0
+    left.unlink()
+    assert goldloop("codebook", "render", "--check").code == 0
+
+
+def test_a_blind_label_config_kept_beside_its_codebook_is_not_left_behind(goldloop: Goldloop) -> None:
+    goldloop("codebook", "render")
+    blind = goldloop("codebook", "render", str(QUALITY), "--as", "blind-label-config").out
+    Path("label_configs/blind.xml").write_text(blind, encoding="utf-8")
+    assert goldloop("codebook", "render", "--check").code == 0
 
 
 def test_one_file_is_rendered_alone(goldloop: Goldloop) -> None:

@@ -113,15 +113,18 @@ def test_the_summary_tells_what_the_weights_cost(goldloop: Goldloop, servers: HT
 def test_a_slice_is_added_shown_used_and_removed(goldloop: Goldloop) -> None:
     queue_is(budget=20, mix="balanced")
     fill()
-    assert "No candidates" not in goldloop("draw", "--dry-run").out
+    quiet = goldloop("draw", "--dry-run").out
+    assert "No candidates" not in quiet
+    assert "No slice is a target, so the 10.0% of targeted went to risk\n" in quiet
     added = goldloop("slice", "add", "beta", "--tag", "beta", "--category", "billing", "--days", "2", "--note", "new")
     assert added.code == 0, added.err
     assert "Next: goldloop draw --dry-run" in added.out
     shown = goldloop("slice", "list").out
     assert "category billing; tag beta (new)" in " ".join(shown.split())
     assert "targeted" in shown
-    policies = json.loads(goldloop("draw", "--dry-run", "--json").out)["explanation"]["policies"]
-    assert [line["candidates"] for line in policies if line["policy"] == "targeted"] == [30]
+    explained = json.loads(goldloop("draw", "--dry-run", "--json").out)["explanation"]
+    assert [line["candidates"] for line in explained["policies"] if line["policy"] == "targeted"] == [30]
+    assert explained["moved"] == 0
     assert goldloop("slice", "remove", "beta").code == 0
     assert "There are no slices" in goldloop("slice", "list").out
 

@@ -85,6 +85,19 @@ class TestPublishing:
             "gone": True,
         }
 
+    def test_what_no_version_set_aside_is_once_it_is_noticed(self, store: SqlStore) -> None:
+        """Versions from before there was a lineage set nothing aside. Done again it makes nothing due."""
+        have_queued(store, "t1", "t2")
+        store.save_annotations([annotation()], NOON)
+        resolve(store)
+        store.take_over(QUEUE, VERSION, {"verdict": VERSION})
+        assert (store.quarantined(QUEUE), store.due_for_resolve(QUEUE)) == ({}, [])
+        store.take_over(QUEUE, NEXT, {"verdict": NEXT})
+        assert (store.quarantined(QUEUE), store.due_for_resolve(QUEUE)) == ({"t1": ["verdict"]}, ["t1"])
+        resolve(store, answers=[answer(quarantined=True)])
+        store.take_over(QUEUE, NEXT, {"verdict": NEXT})
+        assert store.due_for_resolve(QUEUE) == []
+
     def test_what_is_no_task_yet_is_asked_by_the_new_version(self, store: SqlStore) -> None:
         have_drawn(store, "begun", "deleted", "drawn", "parked", "queued")
         store.begin_import(QUEUE, ["begun", "deleted", "queued"], NOON)

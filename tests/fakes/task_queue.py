@@ -93,8 +93,15 @@ class FakeTaskQueue:
                     )
 
     def update_project(self, project_id: int, draft: ProjectDraft) -> None:
-        """As the real one: a label config that the annotations do not fit is refused."""
+        """As the real one: a label config that the annotations do not fit is refused.
+
+        Another number of annotators becomes that of all tasks, whatever each was given before. (The real one spares
+        some where the number grows.)
+        """
         self.check_label_config(project_id, draft.label_config)
+        if draft.annotations_per_task != self.projects[project_id].annotations_per_task:
+            for task in self._of(project_id):
+                task.annotators = None
         self.projects[project_id] = draft
 
     def project_url(self, project_id: int) -> str:

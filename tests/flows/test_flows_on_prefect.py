@@ -24,13 +24,13 @@ from pydantic import SecretStr
 from flows.automations import AUTOMATIONS, HEARTBEAT, MISSED, RESTARTS
 from goldloop.adapters.store import open_store
 from goldloop.bootstrap import VERBS
-from goldloop.codebook.load import load_folder
+from goldloop.codebook.load import load
 from goldloop.records import Project
 
 pytestmark = pytest.mark.servers
 
 ROOT = Path(__file__).resolve().parents[2]
-CODEBOOK = next(iter(load_folder(ROOT / "label_configs").values()))
+CODEBOOK = load(ROOT / "label_configs" / "answer-quality.yaml")
 FINAL = {"COMPLETED", "FAILED", "CANCELLED", "CRASHED"}
 PATIENCE_S = 240  # a deadline for what must come; a busy machine is slow
 FoundT = TypeVar("FoundT")

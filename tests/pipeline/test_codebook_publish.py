@@ -14,7 +14,7 @@ from goldloop.codebook.schema import Codebook, Label
 from goldloop.errors import CodebookError, ConfigError, RejectedError
 from goldloop.pipeline.codebooks import admit
 from goldloop.pipeline.project_plans import ChangedByHandError
-from goldloop.pipeline.projects import Purpose, title_of
+from goldloop.pipeline.projects import Purpose, ensure_project, title_of
 from goldloop.pipeline.worklist import relabel, worklist
 from goldloop.records import State
 from pipeline.loop import ADA, BEN, CLEO, MINUTE, Loop
@@ -103,6 +103,32 @@ class TestProjects:
         assert blind.title == f"{QUEUE} 1.0.0 blind"
         assert blind.label_config == render(ONE, blind=True)
         assert not blind.show_predictions
+
+    @pytest.mark.parametrize(("before", "after"), [(1, 2), (3, 1)])
+    @pytest.mark.parametrize("published", [True, False])
+    def test_each_task_is_given_as_many_people_as_its_trace_was_drawn_for(
+        self, tmp_path: Path, template: Path, before: int, after: int, published: bool
+    ) -> None:
+        """Settings of the day change without a version, and what was drawn before is decided as it was drawn."""
+        with Loop(tmp_path, template, None) as loop:
+            loop.publish_codebook(codebook(annotations_per_trace=before, double_label_share=0.5))
+            loop.queue("t1", "t2", "t3", "t4")
+            today = codebook(annotations_per_trace=after, double_label_share=0.5)
+            loop.use(today)
+            if published:
+                loop.publish_codebook(today.model_copy(update={"version": "1.0.1"}))
+            loop.queue("t5", "t6", "t7", "t8")
+            wanted = {one.trace_id: one.annotators for one in loop.store.draws(QUEUE, State.QUEUED)}
+            given = {one.draft.trace_id: loop.tasks.annotators_of(one.task_id) for one in loop.tasks._tasks.values()}
+            assert given == wanted
+            assert {*wanted.values()} == {before, before + 1, after, after + 1}
+
+    def test_a_project_for_second_judgements_goes_with_its_version(self, loop: Loop) -> None:
+        ensure_project(ONE, "relabel", loop.tasks, loop.store, loop.clock())
+        made = loop.publish_codebook(ADDED)
+        assert [(step.purpose, step.action) for step in made.projects] == [("review", "update"), ("relabel", "update")]
+        assert loop.tasks.projects[2].label_config == render(ADDED, blind=True)
+        assert loop.publish_codebook(BROKEN).projects[1:] == [], "the first of them makes it"
 
     @pytest.mark.parametrize("asked", [REWORDED, ADDED])
     def test_what_only_rewords_or_adds_goes_on_in_place(self, loop: Loop, asked: Codebook) -> None:
@@ -435,6 +461,27 @@ class TestQuarantine:
         assert values(judged, "t2") == {
             "quarantined_annotation_verdict_1.0.0": "pass",
             "quarantined_human_verdict_1.0.0": "pass",
+        }
+
+    def test_what_is_not_worked_out_again_yet_counts_in_no_yield(self, judged: Loop) -> None:
+        """The failure is quarantined, and its note is not: by that alone the trace would be one without a failure."""
+        judged.publish_codebook(NEW_VERDICT)
+        for _ in range(2):
+            counted = judged.store.policy_counts(QUEUE)
+            assert (sum(row.answered for row in counted), sum(row.failures for row in counted)) == (0, 0)
+            judged.resolve()
+
+    def test_a_name_that_another_question_took_over_is_no_name_of_both(self, judged: Loop) -> None:
+        """Each stands under the last name that it had."""
+        renamed = Codebook.model_validate(ONE.model_dump() | {"langfuse": {"annotation_score": "each_verdict"}})
+        judged.publish_codebook(edited(renamed, "1.1.0", "error_type", score="annotation_verdict"))
+        judged.fetch_annotations()
+        judged.publish_codebook(NEW_VERDICT)
+        judged.fetch_annotations()
+        assert values(judged, "t1") == {
+            "quarantined_each_verdict_1.0.0": "fail",
+            "quarantined_human_verdict_1.0.0": "fail",
+            "quarantined_annotation_verdict_1.0.0": "tone",
         }
 
     def test_the_old_project_is_gathered_still(self, judged: Loop) -> None:

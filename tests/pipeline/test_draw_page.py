@@ -23,5 +23,13 @@ def test_a_draw_is_shown_with_bars_and_figures(loop: Loop) -> None:
     assert "3 are parked as overflow" in page
 
 
+def test_a_quiet_day_is_told(loop: Loop) -> None:
+    loop.log(*NAMES)
+    loop.pull()
+    loop.use(revised(budget=9, mix="balanced", relabel_share=0.5))
+    # A tenth is targeted's, of the half that is not for second looks.
+    assert "No slice is a target, so the 5.0% of targeted went to risk." in draw_page("quality", loop.draw())
+
+
 def test_a_draw_of_nothing_says_so(loop: Loop) -> None:
     assert "Nothing was drawn: 80 are left" in draw_page("quality", loop.draw())

@@ -11,7 +11,7 @@ from goldloop.errors import ConfigError
 from goldloop.pipeline.draw import DrawSummary, choose, draw
 from goldloop.pipeline.plan import DrawPlan, digest, plan_of, read_frame, window_of
 from goldloop.records import Draw, NamedSlice, Parked, State
-from goldloop.sampling.frame import Frame
+from goldloop.sampling.frame import Frame, Names
 from goldloop.signals.judges import JudgeScore, SignalSettings
 from pipeline.loop import ADA, MINUTE, Loop, revised
 
@@ -84,6 +84,20 @@ def test_a_draw_can_be_made_again_from_its_run_and_its_candidates(loop: Loop) ->
     assert again.explanation.model_dump(mode="json") == run.explanation
     assert len(runs) == 1
     assert run.mix == {"negative": 0.3, "random": 0.25, "stratified": 0.25, "targeted": 0.1, "uncertainty": 0.1}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"model": Names.of(["small", "large"])},
+        {"tags": Names.of(["beta", None])},
+        {"time": [1.0, 2.0]},
+        {"sketch": [1, 2]},
+        {"risk": [0.1, 0.2]},
+    ],
+)
+def test_the_digest_tells_all_that_a_draw_goes_by(column: dict[str, Names | list[float]]) -> None:
+    assert digest(Frame.of(["a", "b"], **column)) != digest(Frame.of(["a", "b"]))
 
 
 def test_a_dry_run_tells_what_the_draw_will_do_and_leaves_nothing(loop: Loop) -> None:
@@ -308,6 +322,8 @@ def test_a_lower_cap_parks_from_the_end_of_the_annotators_order(loop: Loop) -> N
     assert [one.trace_id for one in drawn(loop)] == order[:7]
     assert set(parked(loop)) == set(order[7:])
     assert {one.kept for one in drawn(loop)} == {0.7}
+    assert loop.retry() == 3  # and so nothing was lost
+    assert [one.kept for one in drawn(loop)] == [1.0] * 10
 
 
 def test_an_overflow_at_the_draw_is_in_pi_and_not_in_what_was_kept(loop: Loop) -> None:
@@ -360,6 +376,38 @@ def test_old_answers_are_drawn_again_apart_from_their_first_draw(loop: Loop) -> 
     assert loop.store.parked(QUEUE) == []
     loop.clock.turn(DAY)
     assert loop.draw().by_policy == {"random": 0, "relabel": 2}  # the two that were not
+
+
+def test_a_second_look_without_room_leaves_its_trace_as_it_was(loop: Loop) -> None:
+    fill(loop, 6)
+    use(loop, budget=6, mix={"random": 1.0}, annotations_per_trace=1, age_limit_days=90)
+    loop.draw()
+    loop.prelabel()
+    loop.enqueue()
+    for place in range(6):
+        loop.annotate(f"t{place:02}", by=ADA)
+    loop.fetch_annotations()
+    before = loop.store.draws(QUEUE, State.PUBLISHED)
+    loop.clock.turn(40 * DAY)
+    loop.log("fresh0", "fresh1")  # each with probability 1: 4 * 0.5 / 2
+    loop.pull()
+    made = summary_of(loop, budget=4, mix={"random": 1.0}, relabel_share=0.5, age_limit_days=90, queue_cap=2)
+    assert (made.by_policy, made.overflow, made.left_of_budget) == ({"random": 2, "relabel": 0}, 2, 2)
+    assert loop.store.draws(QUEUE, State.PUBLISHED) == before
+    assert loop.store.relabels(QUEUE) == []
+    assert {row.subject.partition(":")[0] for row in loop.store.parked(QUEUE)} == {"relabel"}
+    # Nor does it count as one that its first draw lost, when that is worked out next.
+    loop.clock.turn(MINUTE)
+    summary_of(loop, budget=4, mix={"random": 1.0}, age_limit_days=90, queue_cap=1)
+    assert {one.kept for one in loop.store.draws(QUEUE, State.PUBLISHED)} == {1.0}
+
+
+def test_what_must_be_reviewed_and_does_not_fit_is_not_certain(loop: Loop) -> None:
+    fill(loop)
+    use(loop, budget=2, mix=EVEN)
+    target(loop, must_review=True, traces=("t01", "t02", "t03", "t04"))
+    loop.draw()
+    assert [(one.policy, one.pi, one.certain) for one in drawn(loop)] == [("must_review", 0.5, False)] * 2
 
 
 def test_a_must_review_slice_in_a_queue_that_is_full_waits(loop: Loop) -> None:

@@ -64,4 +64,6 @@ def test_what_is_quarantined(judged: Loop) -> None:
     judged.store.publish_codebook(QUEUE, "9.0.0", {"verdict": "9.0.0"}, judged.clock(), resolve_all=True)
     judged.resolve()
     assert made(judged).counts.quarantined == {"verdict": 1}
-    assert "Quarantined answers: verdict 1. See `goldloop codebook worklist`." in notices(made(judged))
+    assert "Quarantined answers: verdict 1. What can be labelled again: `goldloop codebook worklist`." in notices(
+        made(judged)
+    )

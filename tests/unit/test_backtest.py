@@ -11,9 +11,9 @@ from goldloop.backtest.plans import Plan, plan, plans
 from goldloop.backtest.pool import Pool, Thumbs, pool, simulated
 from goldloop.backtest.replay import Outcome, replay
 from goldloop.backtest.traces import LabelledFile, LabelledSignal, LabelledTrace
+from goldloop.codebook.mixes import BALANCED
 from goldloop.codebook.sampling import FeedbackSettings
 from goldloop.errors import ConfigError
-from goldloop.sampling.mixes import BALANCED
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 BACKED, INVENTED = "The battery holds for two hours.", "Unicorns deliver every parcel before dawn."

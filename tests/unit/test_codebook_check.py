@@ -1,18 +1,25 @@
 """What the check finds, and what it lets pass: each rule on texts that break it and on texts that only seem to."""
 
+import re
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from hypothesis import given
 
-from builders import ROOT, codebook
+from builders import NOW, ROOT, codebook
 from builders_codebooks import codebooks
-from docs.pages import first_column
+from docs.pages import text
 from goldloop.codebook import wording
 from goldloop.codebook.check import RULES, Finding, check
 from goldloop.codebook.load import files, load, parse, source
+from goldloop.codebook.queue import QueueSettings
+from goldloop.codebook.render.asked import aliases
 from goldloop.codebook.schema import Codebook, Label, Question, Scale, SkipReason
 from goldloop.codebook.starter import begin, starter
+from goldloop.errors import ConfigError
+from goldloop.pipeline.plan import plan_of
+from goldloop.signals.judges import SignalSettings
 
 BOOK = codebook()
 
@@ -69,7 +76,9 @@ def test_any_codebook_can_be_checked_and_each_finding_has_its_line_and_its_rule(
 
 
 def test_every_rule_is_told_with_its_reason() -> None:
-    assert first_column("docs/cli.md", section="The rules of `codebook check`") == list(RULES)
+    section = text("docs/cli.md").partition("## The rules of `codebook check`\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| .+ \| (.+) \|$", section, re.MULTILINE)
+    assert rows == list(RULES.items())
 
 
 # -- the starter -----------------------------------------------------------------------------------------------------
@@ -325,6 +334,37 @@ def test_a_condition_that_always_holds_is_found() -> None:
     assert (one.rule, "shows for every label of verdict" in one.sentence) == ("unreachable", True)
 
 
+PAIR = question("better", label("output"), label("alternative"), label("tie"), kind="pairwise")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "required", "missing"),
+    [
+        (("output",), True, "`alternative`"),
+        (("alternative", "tie"), True, "`output`"),
+        (("output",), False, None),
+        (("output", "alternative"), True, None),
+        (("tie",), True, None),
+    ],
+)
+def test_a_required_question_cannot_hang_on_one_side(
+    wanted: tuple[str, ...],
+    required: bool,
+    missing: str | None,
+) -> None:
+    why = question("why", kind="text", labels=(), only_if={"better": wanted}, required=required)
+    listed = check(book(PAIR, why))
+    assert [(one.rule, one.place) for one in listed] == (
+        [("unreachable", ("questions", 2, "only_if"))] if missing else []
+    )
+    assert all(f"add {missing} to `only_if`" in one.sentence for one in listed)
+
+
+def test_the_reason_of_a_required_question_on_one_side_is_that_it_shows_on_both() -> None:
+    why = question("why", kind="text", labels=(), only_if={"better": ("output",)}, required=True)
+    assert set(aliases(book(PAIR, why), "better", ("output",))) == {"a", "b"}
+
+
 @pytest.mark.parametrize(
     ("scale", "rule"),
     [
@@ -401,6 +441,25 @@ def test_what_everyone_answers_has_a_key_for_each_label(
 )
 def test_one_person_decides(owner: str, several: bool) -> None:
     assert found(owner=owner) == ([("owner", ("owner",))] if several else [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "low"),
+    [
+        ({"mix": {"random": 0.05, "risk": 0.95}}, True),
+        ({"mix": {"risk": 1.0}}, True),
+        ({"mix": {"random": 0.1, "risk": 0.9}}, False),
+        ({"mix": {"risk": 1.0}, "random_floor": 0}, False),
+        ({"random_floor": 0.3}, True),  # balanced has 0.25
+        ({"relabel_share": 0.7}, True),  # 0.25 * 0.3 = 0.075
+        ({"relabel_share": 0.6}, False),  # 0.25 * 0.4 = 0.1
+    ],
+)
+def test_a_mix_that_no_draw_would_take_is_found_by_day(settings: dict[str, Any], low: bool) -> None:
+    queue = QueueSettings.model_validate({"budget": 80, **settings})
+    assert found(queue=queue) == ([("random-floor", ("queue", "mix"))] if low else [])
+    with pytest.raises(ConfigError, match="below its floor") if low else nullcontext():
+        plan_of(queue, [], SignalSettings(), None, NOW)
 
 
 def test_a_todo_hides_what_else_is_wrong_with_its_text() -> None:

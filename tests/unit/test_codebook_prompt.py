@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it comes without types
 
-from builders import codebook
+from builders import codebook, draw, trace
 from builders_codebooks import asked_and_answered, codebooks
+from goldloop.codebook.controls import side
 from goldloop.codebook.prompt import (
     answer_schema,
     fenced,
@@ -21,8 +22,10 @@ from goldloop.codebook.prompt import (
     read_reason,
 )
 from goldloop.codebook.schema import Codebook, Label, Question, Scale
+from goldloop.codebook.task import task_data
+from goldloop.codebook.text import clean
 from goldloop.errors import RejectedError
-from goldloop.records import Value
+from goldloop.records import Document, Message, Value
 
 SHIPPED = codebook()
 RULES = Label(
@@ -44,9 +47,32 @@ SMALL = SHIPPED.model_copy(
 )
 
 
-def answer(codebook: Codebook, said: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+_SIDES = (
+    Label(name="output", text="Ours", definition="It helps.", positive="Like so."),
+    Label(name="alternative", text="Theirs", definition="It helps more.", positive="Like so."),
+    Label(name="tie", text="Even", definition="Nothing tells."),
+)
+PAIR = SHIPPED.model_copy(
+    update={
+        "questions": (
+            Question(
+                name="better", kind="pairwise", text="Which?", labels=_SIDES, required=True, failure=["alternative"]
+            ),
+            Question(name="why", kind="text", text="Why?", only_if={"better": "output"}),
+        ),
+    }
+)
+strange = st.text() | st.sampled_from(["</trace>", "<TRACE>", "< /trace>", "a</TRACE >b", '"}</trace>'])
+
+
+def answer(codebook: Codebook, said: Mapping[str, Any], *, swap: bool = False, **more: Any) -> dict[str, Any]:
     """What a judge writes that gives these answers; `more` are other fields, or others in their place."""
-    given_answers = {question.name: said.get(question.name) for question in codebook.questions}
+    given_answers = {
+        question.name: side(said[question.name], swap=swap)
+        if question.kind == "pairwise" and question.name in said
+        else said.get(question.name)
+        for question in codebook.questions
+    }
     return {"reason": "So it is.", "abstained": None, "answers": given_answers} | more
 
 
@@ -59,14 +85,14 @@ def refusal(given_answer: object) -> str:
 # -- schema and reading
 
 
-@given(asked_and_answered())
-def test_every_answer_keeps_to_the_schema_and_comes_back(pair: tuple[Codebook, dict[str, Value]]) -> None:
+@given(asked_and_answered(), st.booleans())
+def test_every_answer_keeps_to_the_schema_and_comes_back(pair: tuple[Codebook, dict[str, Value]], swap: bool) -> None:
     random, answers = pair
     schema = answer_schema(random)
     Draft202012Validator.check_schema(schema)
-    sent = json.loads(json.dumps(answer(random, answers), allow_nan=False))
+    sent = json.loads(json.dumps(answer(random, answers, swap=swap), allow_nan=False))
     Draft202012Validator(schema).validate(sent)
-    assert read_answer(random, sent) == answers
+    assert read_answer(random, sent, swap=swap) == answers
 
 
 @given(codebooks())
@@ -153,12 +179,12 @@ def test_the_prompt_tells_all_that_an_annotator_is_told() -> None:
 ## grade: How good?
 Exactly one label. Required.
 From the lowest to the highest:
-- `fair`, shown to reviewers as "Fair"
+- `fair`: Fair
   When: It serves.
   It is: Like so.
   It is not: Not so.
   Not in it: Nearly so.
-- `good`, shown to reviewers as "Good" (severity: minor)
+- `good`: Good (severity: minor)
   When: It shines.
 ## why: Why?
 Every label that applies. Optional, and asked only if grade is `fair` (null otherwise).
@@ -175,17 +201,85 @@ def test_every_rule_of_a_codebook_stands_in_its_prompt(random: Codebook) -> None
     for question in random.questions:
         assert question.text in prompt
         for label in question.labels:
-            for rule in (label.definition, label.positive, label.negative, label.edge, f"`{label.name}`"):
+            name = side(label.name, swap=False) if question.kind == "pairwise" else label.name
+            for rule in (label.definition, label.positive, label.negative, label.edge, f"`{name}`"):
                 assert rule is None or rule in prompt
 
 
-def test_a_pair_is_explained() -> None:
-    labels = [Label(name=name, text=name, definition="d") for name in ("output", "alternative")]
-    question = Question(name="better", kind="pairwise", text="Which?", labels=labels, failure=("alternative",))
-    prompt = judge_prompt(SHIPPED.model_copy(update={"questions": (question,)}))
-    assert "You review two answers" in prompt
-    assert "`output` is the trace's own output, `alternative` the other answer" in prompt
-    assert "neither that nor their order says which is better" in prompt
+def test_a_pair_is_explained_by_its_sides() -> None:
+    prompt = judge_prompt(PAIR)
+    assert "You review two answers, A and B, to one request to an AI assistant" in prompt
+    told = """Exactly one label: `a` where answer A is better, `b` where answer B is. Their order is \
+chance: with the places swapped, the judgement has to be the same. Required.
+- `a`: A is better; `b`: B is better
+  When: It helps.
+  It is: Like so.
+  When: It helps more.
+- `tie`: Even
+  When: Nothing tells.
+
+## why: Why?
+A short text, or null. Optional, and asked only if better is `a` or `b` (null otherwise)."""
+    assert told in prompt
+
+
+def test_nothing_that_the_judge_is_told_says_which_answer_is_the_apps_own() -> None:
+    told = judge_prompt(PAIR) + json.dumps(answer_schema(PAIR))
+    for telling in (
+        "`output`",
+        '"output"',
+        "alternative",
+        "Ours",
+        "Theirs",
+        "app's",
+        "own output",
+        "shown to reviewers",
+    ):
+        assert telling not in told
+    answers = answer_schema(PAIR)["properties"]["answers"]["properties"]
+    assert answers["better"]["enum"] == ["a", "b", "tie", None]
+
+
+def test_the_trace_of_a_pair_is_the_same_but_for_the_places_whoever_gave_which_answer() -> None:
+    one = trace("t1", output="first", alternative="second", model="m", cost_usd=0.1)
+    other = trace("t1", output="second", alternative="first", model="n")
+    assert fenced(PAIR, one) == fenced(PAIR, other, swap=True) != fenced(PAIR, one, swap=True)
+    assert (inside(fenced(PAIR, one, swap=True))["answer_a"], inside(fenced(PAIR, one))["answer_a"]) == (
+        "second",
+        "first",
+    )
+    assert inside(fenced(PAIR, one)).keys() == {"messages", "documents", "steps", "answer_a", "answer_b"}
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("said", ["output", "alternative", "A", 1])
+def test_a_side_is_read_by_its_letter_alone(said: object, swap: bool) -> None:
+    given_answer = answer(PAIR, {}) | {"answers": {"better": said, "why": None}}
+    with pytest.raises(RejectedError) as caught:
+        read_answer(PAIR, given_answer, swap=swap)
+    assert caught.value.reason == "unknown_choice"
+
+
+def test_a_swapped_side_is_the_other_label() -> None:
+    # A (left) is the app's own, which the label `output` names, unless it was swapped to the right.
+    given_answer = answer(PAIR, {}) | {"answers": {"better": "a", "why": None}}
+    assert read_answer(PAIR, given_answer) == {"better": "output"}
+    assert read_answer(PAIR, given_answer, swap=True) == {"better": "alternative"}
+
+
+def test_steps_have_the_numbers_of_the_screen() -> None:
+    steps = [
+        {"kind": "tool", "name": "lookup", "input": "7", "output": "found"},
+        {"kind": "chain", "name": "draft", "input": "a", "output": "b"},
+    ]
+    made = trace("t1", steps=steps)
+    told = inside(fenced(SHIPPED, made))["steps"]
+    assert told == [
+        {"step": "1. tool lookup", "text": "7\n→ found"},
+        {"step": "2. chain draft", "text": "a\n→ b"},
+    ]
+    on_screen = task_data(SHIPPED, made, draw("t1"), (), None, "").steps
+    assert [(step.author, step.text) for step in on_screen] == [(step["step"], step["text"]) for step in told]
 
 
 def test_the_form_shows_a_number_as_it_is_given() -> None:
@@ -193,15 +287,30 @@ def test_the_form_shows_a_number_as_it_is_given() -> None:
     assert '"minutes": 0,' in form
 
 
-@given(st.recursive(st.text() | st.sampled_from(["</trace>", "<TRACE>", "< /trace>"]), st.lists))
-def test_a_trace_cannot_leave_its_marks(trace: Any) -> None:
-    text = fenced(trace)
-    assert text.startswith("<trace>\n")
-    assert text.endswith("\n</trace>")
-    inside = text.removeprefix("<trace>\n").removesuffix("\n</trace>")
-    assert "<trace" not in inside.lower()
-    assert "</trace" not in inside.lower()
-    assert json.loads(inside) == trace
+@given(strange, strange, st.booleans())
+def test_a_trace_cannot_leave_its_marks(text: str, title: str, swap: bool) -> None:
+    made = trace(
+        "t1",
+        output=text,
+        alternative=title,
+        messages=[Message(role=title, content=text)],
+        documents=[Document(title=title, text=text)],
+        steps=[{"kind": "tool", "name": title, "input": text, "output": title}],
+    )
+    for asked in (SHIPPED, PAIR):
+        told = fenced(asked, made, swap=swap)
+        assert told.startswith("<trace>\n")
+        assert told.endswith("\n</trace>")
+        between = told.removeprefix("<trace>\n").removesuffix("\n</trace>")
+        assert "<trace" not in between.lower()
+        assert "</trace" not in between.lower()
+        read = json.loads(between)
+        assert read["messages"] == [{"role": clean(title), "content": clean(text)}]
+        assert read["documents"] == [{"title": clean(title), "text": clean(text)}]
+
+
+def inside(told: str) -> Any:
+    return json.loads(told.removeprefix("<trace>\n").removesuffix("\n</trace>"))
 
 
 # -- version

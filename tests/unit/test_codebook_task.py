@@ -122,7 +122,7 @@ def test_nothing_tells_which_of_two_answers_is_the_apps_own(trace_id: str) -> No
     steps = [
         {"kind": "tool", "name": "lookup", "input": "7", "output": "found"},
         {"kind": "chain", "name": "draft", "input": "7", "output": "a draft"},
-        {"kind": "tool", "name": "send", "input": "to=x text=own answer", "output": "sent"},
+        {"kind": "tool", "name": "send", "input": "to=x text=the app's own answer", "output": "sent"},
     ]
     about: dict[str, object] = {
         "model": "m-1",
@@ -132,11 +132,13 @@ def test_nothing_tells_which_of_two_answers_is_the_apps_own(trace_id: str) -> No
         "notes": ["output is JSON"],
     }
     one = compared(
-        trace(trace_id, "own answer", alternative="second answer", steps=steps, **about), preferred("output")
+        trace(trace_id, "the app's own answer", alternative="a second answer to it", steps=steps, **about),
+        preferred("output"),
     )
     # The same screen but for the texts in their places, had the app given the other answer.
     other = compared(
-        trace(trace_id, output="second answer", alternative="own answer", steps=steps[:1]), preferred("alternative")
+        trace(trace_id, output="a second answer to it", alternative="the app's own answer", steps=steps[:1]),
+        preferred("alternative"),
     )
     assert one.model_dump(exclude={"output", "other", "prelabel"}) == other.model_dump(
         exclude={"output", "other", "prelabel"}
@@ -146,6 +148,28 @@ def test_nothing_tells_which_of_two_answers_is_the_apps_own(trace_id: str) -> No
     assert (one.trace, one.feedback) == ("", {})
     assert {one.prelabel[:11], other.prelabel[:11]} == {"A is better", "B is better"}
     assert "own" not in one.prelabel
+
+
+@pytest.mark.parametrize(
+    ("output", "logged", "kept"),
+    [
+        ("Yes", "Yes, the customer is known", True),
+        ("4", '{"count": 41}', True),
+        ("Yes", "Yes\n", False),
+        ("Yes", '"Yes"', False),
+        ("x" * 19, f"to=a {'x' * 19}", True),
+        ("x" * 20, f"to=a {'x' * 20}", False),
+        ('He said "no",\nand left for Cologne.', json.dumps({"text": 'He said "no",\nand left for Cologne.'}), False),
+        ("Grüße aus Köln, bis morgen!", json.dumps(["Grüße aus Köln, bis morgen!"]), False),
+        ('Grüße aus "Köln", bis morgen!', json.dumps(['Grüße aus "Köln", bis morgen!'], ensure_ascii=False), False),
+    ],
+)
+def test_a_tool_call_that_repeats_an_answer_is_left_out_and_no_other(output: str, logged: str, kept: bool) -> None:
+    steps = [{"kind": "tool", "name": "send", "input": logged, "output": "ok"}]
+    other = "something else altogether"
+    for one, two in ((output, other), (other, output)):
+        shown = compared(trace("t1", output=one, alternative=two, steps=steps)).steps
+        assert ([step.author for step in shown] == ["1. tool send"]) is kept
 
 
 def test_a_suggestion_names_the_side_that_stands_on_the_screen() -> None:

@@ -90,7 +90,7 @@ def test_no_two_of_them_write_one_langfuse_score() -> None:
         for asked in SHIPPED.values()
         for score in (
             asked.annotation_score,
-            *(question.score_name for question in asked.questions if question.kind not in {"text", "correction"}),
+            *(question.score_name for question in asked.questions if not question.in_words),
         )
     )
     assert [score for score, times in scores.items() if times > 1] == []

@@ -227,8 +227,8 @@ def test_signals_by_kind() -> None:
         ("s1", "t1", 0.5, None),
         ("s2", "t2", 1.0, None),
         ("s3", "t1", None, "edit"),
-        ("s4", "t1", 1.0, None),
-        ("s5", "t1", 1.0, None),
+        ("s4", "t1", None, "(text)"),
+        ("s5", "t1", None, "(text)"),
     ]
     assert found.rejected == [
         ("s8", "value: not of its type"),

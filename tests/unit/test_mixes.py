@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from goldloop.codebook.mixes import BALANCED, DEFAULT, HUNT, MEASURE, NAMED, settled
 from goldloop.codebook.sampling import PolicySettings, Slice
-from goldloop.sampling.mixes import BALANCED, DEFAULT, HUNT, MEASURE, NAMED, settled
 from goldloop.sampling.mixture import check_shares
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from goldloop.codebook.sampling import FeedbackSettings, SignalRule
+from goldloop.codebook.sampling import WRITTEN, FeedbackSettings, SignalRule
 from goldloop.signals.evidence import KINDS, Evidence, Signals, evidence, kinds
 
 DEFAULT = FeedbackSettings()
@@ -42,6 +42,13 @@ def kind(name: str, value: float | str, settings: FeedbackSettings = DEFAULT) ->
         ("thumbs", "Down", "thumbs_down"),
         ("thumbs", "up", "thumbs_up"),
         ("thumbs", "sideways", None),
+        ("thumb", 0, "thumbs_down"),
+        ("thumbs_rating", 1, "thumbs_up"),
+        ("thumbs_up", 1, "thumbs_up"),
+        ("thumbs_down", 1, "thumbs_down"),
+        ("thumbs-down", "Yes", "thumbs_down"),
+        ("thumbs_down", 0, None),
+        ("thumbs_down", "no", None),
         ("stars", 2, "low_rating"),
         ("user_stars", 3, None),
         ("stars", 5, "high_rating"),
@@ -58,6 +65,21 @@ def kind(name: str, value: float | str, settings: FeedbackSettings = DEFAULT) ->
 )
 def test_which_score_means_what(name: str, value: float | str, meant: str | None) -> None:
     assert kind(name, value) == meant
+
+
+def test_one_is_the_best_of_a_thumb_and_the_worst_of_stars() -> None:
+    # The same name with a 5 among its values is a scale, and its 1 no thumb up.
+    thumbs = signals((0, "user_rating", 1), (1, "user_rating", 0))
+    stars = signals(*((row, "user_rating", float(row)) for row in range(1, 6)))
+    assert [KINDS[code] for code in kinds(thumbs, DEFAULT)] == ["thumbs_up", "thumbs_down"]
+    meant = [KINDS[code] if code >= 0 else None for code in kinds(stars, DEFAULT)]
+    assert meant == ["low_rating", "low_rating", None, "high_rating", "high_rating"]
+
+
+def test_words_count_as_words_and_not_as_a_thumb() -> None:
+    assert kind("feedback", WRITTEN) is None
+    assert kind("user_edit_reason", WRITTEN) == "reason"
+    assert kind("answer_edited", WRITTEN) == "edit"
 
 
 def test_users_map_their_own_names_and_the_first_rule_wins() -> None:

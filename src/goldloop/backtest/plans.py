@@ -12,9 +12,9 @@ from typing import get_args
 
 from pydantic import ValidationError
 
+from goldloop.codebook.mixes import DEFAULT, NAMED, settled
 from goldloop.codebook.sampling import PolicyName, PolicySettings
 from goldloop.errors import ConfigError
-from goldloop.sampling.mixes import DEFAULT, NAMED, settled
 from goldloop.sampling.mixture import check_shares
 
 TOP = "top"

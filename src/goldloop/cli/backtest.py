@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 - each command imports what it needs: numpy, SQLAlchemy and httpx take a second that --help has not
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from goldloop.backtest.report import BacktestReport
 
 _LEFT_OUT = "human-reference"
+_WIDEST = 19
+"""Characters of a mix's name on one line: beside the other columns 80 have room for no more."""
 
 
 def backtest(  # noqa: PLR0913, PLR0917 - one argument for each option
@@ -78,7 +81,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument for each option
         out.print(
             f"{plain(policy)} can never draw some of the traces: its plain mean is all there is, and says nothing."
         )
-    out.print("x random: over what plain random finds; x random's: over the RMSE of its plain mean.")
+    out.print("x random: over what plain random finds, and over the RMSE of its plain mean.")
 
 
 def _split(words: list[str], *, as_json: bool) -> tuple[list[str], str]:
@@ -133,16 +136,14 @@ def _tables(budget: int, results: "list[Outcome]") -> "Iterator[Table]":
     found = table("policy", *numbers, title=f"Budget {budget}: failures found", numbers=numbers)
     for result in results:
         ratio, share = f"{result.ratio_to_random:.2f}", f"{100 * result.share_of_oracle:.0f} %"
-        found.add_row(plain(result.policy), f"{result.found:.1f}", f"{result.found_sd:.1f}", ratio, share)
+        found.add_row(plain(_in_lines(result.policy)), f"{result.found:.1f}", f"{result.found_sd:.1f}", ratio, share)
     yield found
-    measures = ("bias", "RMSE", "x random's", "coverage", "width")
+    measures = ("bias", "RMSE", "x random", "coverage", "width")
     title = f"Budget {budget}: the failure rate, in points"
     rates = table("policy", "estimator", *measures, title=title, numbers=measures)
     for result in results:
-        first = plain(result.policy)
-        for name, quality in result.estimators.items():
-            rates.add_row(
-                first,
+        lines = [
+            (
                 name,
                 f"{quality.bias:+.2f}",
                 f"{quality.rmse:.2f}",
@@ -150,8 +151,20 @@ def _tables(budget: int, results: "list[Outcome]") -> "Iterator[Table]":
                 f"{100 * quality.coverage:.1f} %",
                 f"{quality.width:.1f}",
             )
-            first = ""
+            for name, quality in result.estimators.items()
+        ]
+        rates.add_row(plain(_in_lines(result.policy)), *("\n".join(column) for column in zip(*lines, strict=True)))
     yield rates
+
+
+def _in_lines(name: str) -> str:
+    """A mix of one's own over several lines, broken before a policy where one line gets too long."""
+    lines = [""]
+    for part in re.split(r"(?<=\+)", name):
+        if lines[-1] and len(lines[-1] + part) > _WIDEST:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)
 
 
 def register(app: typer.Typer) -> None:

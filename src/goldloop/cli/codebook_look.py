@@ -8,6 +8,7 @@ from textwrap import fill
 from rich.text import Text
 
 from goldloop.cli.output import err, out, plain, table
+from goldloop.codebook.check import RULES
 from goldloop.codebook.diff import Change, CodebookDiff, Level
 from goldloop.codebook.text import clean
 
@@ -48,11 +49,16 @@ def check_json(found: Mapping[str, Sequence[Shown]], unread: Mapping[str, Sequen
             for one in shown
         ]
 
-    return {"codebooks": len(found) + len(unread), "findings": rows(found), "unreadable": rows(unread)}
+    return {
+        "codebooks": len(found) + len(unread),
+        "findings": rows(found),
+        "reasons": _reasons(found),
+        "unreadable": rows(unread),
+    }
 
 
 def print_check(found: Mapping[str, Sequence[Shown]], unread: Mapping[str, Sequence[Shown]], again: str) -> None:
-    """Findings on stdout, grouped by file; files that can't be read on stderr; a count and what comes next.
+    """Findings by file and the broken rules' reasons on stdout; unreadable files on stderr; a count, what comes next.
 
     `again` is what to check anew.
     """
@@ -64,6 +70,10 @@ def print_check(found: Mapping[str, Sequence[Shown]], unread: Mapping[str, Seque
     for file, shown in faulty.items():
         for one in shown:
             _line(file, one)
+        out.print()
+    for rule, reason in _reasons(found).items():
+        _reason(rule, reason)
+    if faulty:
         out.print()
     findings = sum(map(len, faulty.values()))
     if not findings and not unread:
@@ -101,12 +111,29 @@ def print_diff(found: CodebookDiff) -> None:
         out.print("Next: goldloop codebook check, then goldloop codebook publish")
 
 
+def _reasons(found: Mapping[str, Sequence[Shown]]) -> dict[str, str]:
+    """Why each rule that was broken is one, in the order of the rules."""
+    broken = {one.rule for shown in found.values() for one in shown}
+    return {rule: reason for rule, reason in RULES.items() if rule in broken}
+
+
 def _level(change: Change) -> Text:
     return Text(change.level, style=_STYLE[change.level])
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _reason(rule: str, reason: str) -> None:
+    """`[rule] reason`, with the mark by which each of its findings ends."""
+    mark = f"[{rule}]"
+    line = f"{mark} {reason}"
+    if out.is_terminal:
+        line = fill(line, out.width, subsequent_indent="    ", break_on_hyphens=False)
+    shown = Text(line)
+    shown.stylize("dim", 0, len(mark))
+    out.print(shown, soft_wrap=True)
 
 
 def _line(file: str, one: Shown, style: str = "cyan") -> None:

@@ -143,7 +143,9 @@ def render(
             show_default=False,
         ),
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a file is stale.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 where a file is stale or left behind.")
+    ] = False,
     artifact: Annotated[
         Artifact | None,
         typer.Option(
@@ -202,22 +204,41 @@ def _write_artifacts(where: Path, *, check: bool, as_json: bool) -> None:
     codebooks = [_one(where)] if where.is_file() else list(load_folder(where).values())
     made = {folder / f"{codebook.name}.xml": render(codebook) for codebook in codebooks}
     made[folder / json_schema.FILE] = json_schema.as_text()
+    # One file alone does not tell which other codebooks there are.
+    left = [] if where.is_file() else _left_behind(folder, {codebook.name for codebook in codebooks})
     stale = [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]
     for path in stale if not check else []:
         _write(path, made[path])
     if as_json:
         named = [str(path) for path in stale]
-        print_json({"label_configs": len(codebooks), "stale" if check else "written": named})
+        behind = [str(path) for path in left]
+        print_json({"label_configs": len(codebooks), "stale" if check else "written": named, "left_behind": behind})
     elif not check:
         for path in stale:
             out.print(f"Written: {plain(str(path))}", soft_wrap=True)
-    if not as_json and (not check or not stale):
+    if not as_json and not (check and (stale or left)):
         noun = "label config" if len(codebooks) == 1 else "label configs"
         out.print(f"{len(codebooks)} {noun} and the JSON schema, {len(stale)} {'stale' if check else 'written'}")
     if check and stale:
         named_all = ", ".join(map(str, stale))
         err.print(plain(f"stale: {named_all}; run `goldloop codebook render {where}`"), soft_wrap=True)
+    if left and (check or not as_json):
+        named_all = ", ".join(map(str, left))
+        err.print(
+            plain(f"left behind by a codebook that is gone or renamed: {named_all}; delete what is not needed"),
+            soft_wrap=True,
+        )
+    if check and (stale or left):
         raise typer.Exit(1)
+
+
+def _left_behind(folder: Path, names: set[str]) -> list[Path]:
+    """The label configs that were generated from a codebook which is not there any more."""
+    from goldloop.codebook.render import made_from
+
+    paths = sorted(folder.glob("*.xml"))
+    made = {path: made_from(path.read_text("utf-8", errors="replace")) for path in paths}
+    return [path for path, name in made.items() if name is not None and name not in names]
 
 
 def _print_artifact(codebook: "Codebook", artifact: Artifact, *, as_json: bool) -> None:

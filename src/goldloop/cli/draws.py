@@ -100,6 +100,8 @@ def _show_sizes(summary: "DrawSummary", explained: "Explanation") -> None:
 def _show_limits(explained: "Explanation") -> None:
     from goldloop.cli.output import out, plain
 
+    if explained.moved:
+        out.print(f"No slice is a target, so the {explained.moved:.1%} of targeted went to risk")
     if explained.given_back:
         out.print(f"No candidates, so their shares went to the others: {', '.join(explained.given_back)}")
     for cap in explained.caps:

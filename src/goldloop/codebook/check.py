@@ -8,11 +8,13 @@ from pydantic import BaseModel, ConfigDict
 
 from goldloop.codebook import wording
 from goldloop.codebook.diff import means_the_same
-from goldloop.codebook.schema import Codebook, Label, Question
+from goldloop.codebook.mixes import NAMED
+from goldloop.codebook.schema import SIDES, Codebook, Label, Question
 
 RULES: Final[Mapping[str, str]] = {
     "todo": "A `TODO` was left: annotators would read it.",
-    "owner": "Where two people decide, a disputed case is decided twice.",
+    "owner": 'Where two people decide, a disputed case is decided twice. A role, such as "Head of support", is one '
+    "person.",
     "examples": "People agree on examples long before they agree on definitions, and differ most at the edge.",
     "same-example": "An example that stands twice, or repeats the definition, shows nothing new.",
     "repeats": "A definition in the label's own words sends each annotator to their own idea of it.",
@@ -23,13 +25,16 @@ RULES: Final[Mapping[str, str]] = {
     "button": "A long button is read once, then guessed at.",
     "hotkey": "Without a key of its own a label costs a reach for the mouse, or gets a key that changes.",
     "severity": "In a list of errors, one without a severity counts for nothing when errors are weighed.",
-    "failure": "A rule by which everything fails finds no failures.",
-    "unreachable": "Nobody would ever see the question, or its condition does nothing.",
+    "failure": "A rule by which everything fails finds no failures, and one that may be left open decides nothing.",
+    "unreachable": "Nobody would ever see the question, or its condition does nothing. Which of two compared answers "
+    "is A, chance decides, so what hangs on one of them is asked for both.",
     "scale": "Nobody tells thousands of steps apart; the highest number should be one that can be given.",
+    "random-floor": "Every rate rests on what is drawn plainly at random, so a draw refuses a mix without enough of "
+    "it.",
     "same-name": "The name is the queue's: of two files of one name nobody knows which is in force.",
     "shared-score": "Two queues that fill one Langfuse score mix two populations in every chart of it.",
 }
-"""Each rule, and why it is one."""
+"""Each rule, and why it is one: `codebook check` and docs/cli.md say it in these words."""
 
 LONGEST_BUTTON: Final = 40
 MOST_STEPS: Final = 1000
@@ -52,7 +57,7 @@ def check(codebook: Codebook) -> list[Finding]:
     """All that would make two annotators label differently, in the order of the file; empty for a sound codebook."""
     todo = list(_todo(codebook))
     left = {finding.place for finding in todo}
-    found = [*_owner(codebook), *_between(codebook), *_skip_keys(codebook)]
+    found = [*_owner(codebook), *_between(codebook), *_skip_keys(codebook), *_random(codebook)]
     for place, question in enumerate(codebook.questions):
         found += [*_question(codebook, place), *_keys(place, question)]
         for number, label in enumerate(question.labels):
@@ -179,6 +184,13 @@ def _condition(codebook: Codebook, number: int) -> Iterator[Finding]:
         if set(labels) >= set(asked.label_names):
             said = f"{question.name} shows for every label of {other}: remove `only_if`, or name fewer labels"
             yield Finding(place=place, rule="unreachable", sentence=said)
+        elif question.required and asked.kind == "pairwise" and len(set(SIDES) & set(labels)) == 1:
+            missing = next(side for side in SIDES if side not in labels)
+            said = (
+                f"{question.name} is required for one side of {other} and shows for both, so on the other side nobody "
+                f"could submit without it: add `{missing}` to `only_if`, or leave out `required`"
+            )
+            yield Finding(place=place, rule="unreachable", sentence=said)
 
 
 def _needed(codebook: Codebook, question: Question) -> dict[str, set[str]]:
@@ -202,6 +214,19 @@ def _skip_keys(codebook: Codebook) -> Iterator[Finding]:
         if reason.hotkey in _TAKEN_KEYS:
             said = f"skip reason {reason.name}: Label Studio itself uses the key {reason.hotkey}: take another"
             yield Finding(place=("skip_reasons", number, "hotkey"), rule="hotkey", sentence=said)
+
+
+def _random(codebook: Codebook) -> Iterator[Finding]:
+    queue = codebook.queue
+    shares = NAMED[queue.mix].shares if isinstance(queue.mix, str) else queue.mix
+    share = shares.get("random", 0.0) * (1 - queue.relabel_share)
+    if share < queue.random_floor - 1e-9:  # rounding of decimal shares
+        after = " after `relabel_share`" if queue.relabel_share else ""
+        said = (
+            f"the queue's mix leaves random {share:.3g}{after}, below its floor of {queue.random_floor:g}, so no draw "
+            "would be made: give `random` more, or lower `random_floor`"
+        )
+        yield Finding(place=("queue", "mix"), rule="random-floor", sentence=said)
 
 
 def _keys(number: int, question: Question) -> Iterator[Finding]:

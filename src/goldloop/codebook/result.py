@@ -77,6 +77,23 @@ def skip_reason(codebook: Codebook, result: object) -> str | None:
             return None
 
 
+def unsided(question: Question, given: list[JsonValue], *, swap: bool) -> list[JsonValue]:
+    """The labels that the sides of the screen stand for; a label's own name is none of its aliases there.
+
+    Raises:
+        UnfitError: `unknown_choice`, where one of them is no side.
+    """
+    if question.kind != "pairwise":
+        return given
+    labels = {side(name, swap=swap): name for name in question.label_names}
+    unknown = [word for word in given if not isinstance(word, str) or word not in labels]
+    if unknown:
+        raise UnfitError(
+            "unknown_choice", f"it answers {question.name} with {str(unknown[0])[:60]!r}, which is no side"
+        )
+    return [labels[str(word)] for word in given]
+
+
 def _part(codebook: Codebook, name: str, form: tuple[str, str], content: JsonValue) -> dict[str, JsonValue]:
     kind, field = form
     return {
@@ -139,7 +156,7 @@ def _read(codebook: Codebook, part: Mapping[str, JsonValue], *, swap: bool) -> t
         return question.name, take(question, _text(question, given))
     if not isinstance(given, list):
         raise UnfitError("wrong_shape", f"its answer to {question.name} is no list of choices")
-    return question.name, take(question, _unsided(question, given, swap=swap))
+    return question.name, take(question, unsided(question, given, swap=swap))
 
 
 def _text(question: Question, given: JsonValue) -> JsonValue:
@@ -153,19 +170,6 @@ def _text(question: Question, given: JsonValue) -> JsonValue:
             raise UnfitError("two_answers", f"it gives {len(given)} texts to {question.name}, which takes one")
         case _:
             raise UnfitError("wrong_shape", f"its answer to {question.name} is no text")
-
-
-def _unsided(question: Question, given: list[JsonValue], *, swap: bool) -> list[JsonValue]:
-    """The labels that the sides of the screen stand for; a label's own name is none of its aliases there."""
-    if question.kind != "pairwise":
-        return given
-    labels = {side(name, swap=swap): name for name in question.label_names}
-    unknown = [word for word in given if not isinstance(word, str) or word not in labels]
-    if unknown:
-        raise UnfitError(
-            "unknown_choice", f"it answers {question.name} with {str(unknown[0])[:60]!r}, which is no side"
-        )
-    return [labels[str(word)] for word in given]
 
 
 def _listed(part: Mapping[str, JsonValue]) -> list[JsonValue] | None:

@@ -1,6 +1,6 @@
 """The sampler's settings as a codebook's queue holds them: policies, slices, caps, and what users' signals mean."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -29,6 +29,8 @@ SignalKind = Literal[
     "dwell",
     "copy",
 ]
+WRITTEN: Final = "(text)"
+"""Stands for the label of a signal that is words: that somebody wrote counts, what they wrote stays in Langfuse."""
 Power = Annotated[float, Field(ge=0, le=8)]
 
 
@@ -44,6 +46,10 @@ class SignalRule(_Part):
     at_least: float | None = Field(default=None, description="the value is a number no smaller than this")
     at_most: float | None = Field(default=None, description="the value is a number no larger than this")
     labels: tuple[str, ...] = Field(default=(), description="the value is one of these words; empty: any")
+    on_scale: bool | None = Field(
+        default=None,
+        description="the score's name comes with values above 1 (true), or only with values up to 1 (false)",
+    )
 
 
 # Weights are log-odds shifts of "this trace is a failure", each a round-number guess of the evidence a signal holds
@@ -63,12 +69,18 @@ _WEIGHTS: dict[SignalKind, float] = {
     "high_rating": -1.0,
 }
 _RULES: tuple[SignalRule, ...] = (
+    SignalRule(kind="thumbs_down", name="thumb*down", at_least=1),
+    SignalRule(kind="thumbs_down", name="thumb*down", labels=("yes", "true")),
     *(
         rule
-        for name in ("thumbs", "thumb*", "user_rating", "user-feedback", "user_feedback", "feedback")
+        # Not `thumb*down` again: there 0 says that nobody put the thumb down.
+        for name in ("thumb", "thumb*[!n]", "user_rating", "user-feedback", "user_feedback", "feedback")
         for rule in (
-            SignalRule(kind="thumbs_down", name=name, at_most=0),
-            SignalRule(kind="thumbs_up", name=name, at_least=1, at_most=1),
+            # The same name is a thumb (0 or 1) in one app and stars (1 to 5) in another: 1 is the best or the worst.
+            SignalRule(kind="thumbs_down", name=name, at_most=0, on_scale=False),
+            SignalRule(kind="thumbs_up", name=name, at_least=1, on_scale=False),
+            SignalRule(kind="low_rating", name=name, at_most=2, on_scale=True),
+            SignalRule(kind="high_rating", name=name, at_least=4, on_scale=True),
             SignalRule(kind="thumbs_down", name=name, labels=("down", "negative", "bad", "no", "dislike")),
             SignalRule(kind="thumbs_up", name=name, labels=("up", "positive", "good", "yes", "like")),
         )
@@ -76,8 +88,8 @@ _RULES: tuple[SignalRule, ...] = (
     SignalRule(kind="low_rating", name="*stars", at_most=2),
     SignalRule(kind="high_rating", name="*stars", at_least=4),
     SignalRule(kind="reason", name="*reason"),
-    SignalRule(kind="edit", name="edit", at_least=1),
-    SignalRule(kind="edit", name="*edited", at_least=1),
+    *(SignalRule(kind="edit", name=name, at_least=1) for name in ("edit", "*edited")),
+    *(SignalRule(kind="edit", name=name, labels=(WRITTEN,)) for name in ("edit", "*edited")),
     SignalRule(kind="regenerate", name="regenerate*", at_least=1),
     SignalRule(kind="pivot", name="pivot", at_least=1),
     SignalRule(kind="abandonment", name="abandon*", at_least=1),

@@ -1,6 +1,8 @@
 """The data of a task: a fixed, documented shape (docs/task-data.md), from a trace and the draw that chose it."""
 
+import json
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +19,8 @@ TEXT_LIMIT = 100_000
 NOTHING = "(none)"
 FIXED = "fixed"
 """The form of an answer that is mostly code, JSON or a table."""
+_TELLING: Final = 20
+"""Characters from which an answer is known again inside a longer text; "Yes" or "4" stands in any log by chance."""
 
 
 class Passage(BaseModel):
@@ -68,7 +72,6 @@ def task_data(
     swap = swapped(draw.queue, trace.trace_id)
     compared = [show_output(trace.output), show_output(trace.alternative or "")]
     left, right = (reversed(compared) if swap else compared) if codebook.pairwise else (compared[0], "")
-    steps = _steps_of_neither(trace) if codebook.pairwise else trace.steps
     return TaskData(
         title=clean(" · ".join(part for part in (draw.stratum, trace.name) if part)),
         trace="" if codebook.pairwise else link_to(url),
@@ -86,10 +89,7 @@ def task_data(
             )
             for place, document in enumerate(trace.documents, start=1)
         ),
-        steps=_passages(
-            (f"{place}. {step.kind} {step.name}", f"{step.input}\n→ {step.output}")
-            for place, step in enumerate(steps, start=1)
-        ),
+        steps=_passages(shown_steps(codebook, trace)),
         about=_about(trace, of_two=codebook.pairwise),
         feedback={} if codebook.pairwise else {clean(signal.name): _signal_value(signal) for signal in signals},
         prelabel=suggestion(codebook, judgement, swap=swap) if judgement else "",
@@ -131,6 +131,18 @@ def shown_messages(trace: Trace) -> list[Message]:
     return [Message(role=clean(message.role), content=clean(message.content)) for message in trace.messages]
 
 
+def shown_steps(codebook: Codebook, trace: Trace) -> list[tuple[str, str]]:
+    """The steps that a reviewer or a judge sees, a title such as `1. tool lookup` and a text each.
+
+    The numbers are those by which a question may ask for a step.
+    """
+    steps = _steps_of_neither(trace) if codebook.pairwise else trace.steps
+    return [
+        (clean(f"{place}. {step.kind} {step.name}"), clean(f"{step.input}\n→ {step.output}"))
+        for place, step in enumerate(steps, start=1)
+    ]
+
+
 def _is_system(message: Message) -> bool:
     return message.role == "system"
 
@@ -141,8 +153,17 @@ def _steps_of_neither(trace: Trace) -> list[Step]:
     return [
         step
         for step in trace.steps
-        if step.kind == "tool" and not any(text in logged for text in answers for logged in (step.input, step.output))
+        if step.kind == "tool"
+        and not any(_repeats(logged, text) for text in answers for logged in (step.input, step.output))
     ]
+
+
+def _repeats(logged: str, answer: str) -> bool:
+    """Whether a logged text is the answer or has it inside: as it is, or escaped as a string of JSON."""
+    if logged.strip() in {answer, json.dumps(answer), json.dumps(answer, ensure_ascii=False)}:
+        return True
+    forms = (answer, json.dumps(answer)[1:-1], json.dumps(answer, ensure_ascii=False)[1:-1])
+    return len(answer) >= _TELLING and any(form in logged for form in forms)
 
 
 def _passages(pairs: Iterable[tuple[str, str]]) -> list[Passage]:

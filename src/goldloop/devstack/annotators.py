@@ -11,6 +11,7 @@ import httpx
 from pydantic import SecretStr
 
 from goldloop.adapters.labelstudio.auth import KeyAuth
+from goldloop.codebook.controls import swapped
 from goldloop.codebook.result import to_result
 from goldloop.codebook.schema import Codebook
 from goldloop.devstack.send import trace_id
@@ -95,7 +96,8 @@ def play(
 
 
 def _submit(client: httpx.Client, codebook: Codebook, task: TaskSnapshot, rating: Rating) -> None:
-    result = [] if rating.skips else to_result(codebook, answers_of(codebook, rating))
+    swap = codebook.pairwise and swapped(codebook.name, task.trace_id or "")
+    result = [] if rating.skips else to_result(codebook, answers_of(codebook, rating), swap=swap)
     body = {"result": result, "was_cancelled": rating.skips, "lead_time": rating.task_duration_s}
     try:
         response = client.post(f"/api/tasks/{task.task_id}/annotations/", json=body)

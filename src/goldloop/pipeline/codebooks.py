@@ -95,7 +95,7 @@ def admit(codebook: Codebook, store: Store, now: datetime) -> bool:
         )
     store.save_codebook(codebook, now, step.since)
     if step.level == "same":
-        store.take_over(codebook.name, codebook.version)
+        store.take_over(codebook.name, codebook.version, step.since)
     return step.level == "same"
 
 

@@ -24,6 +24,7 @@ from goldloop.signals.judges import SignalSettings
 
 EXPIRED = "expired"
 OVERFLOW = "overflow"
+RELABEL = "relabel"
 
 
 class DrawSummary(Record):
@@ -107,16 +108,18 @@ def draw(
     )
     chosen = choose(run, frame, expired=expired)
     over = [_no_room(run, one, now) for one in chosen.draws if one.trace_id in chosen.overflow]
+    # A second look that finds no room was none: its trace stays what it is, and a later draw may take it.
+    made = [one for one in chosen.draws if one.policy != RELABEL or one.trace_id not in chosen.overflow]
     if not dry_run:
         told = {"shares": chosen.shares, "explanation": chosen.explanation.model_dump(mode="json")}
-        store.save_draw(run.model_copy(update=told), chosen.draws, over)
+        store.save_draw(run.model_copy(update=told), made, over)
     kept = [one for one in chosen.draws if one.trace_id not in chosen.overflow]
     return nothing.model_copy(
         update={
             "drawn": len(kept),
             "overflow": nothing.overflow + len(over),
             "frame_size": len(frame),
-            "left_of_budget": left - len(chosen.draws),
+            "left_of_budget": left - len(made),
             "by_policy": _by_policy(chosen, kept),
             "run_id": None if dry_run else run.run_id,
             "explanation": chosen.explanation,
@@ -144,7 +147,7 @@ def choose(run: DrawRun, frame: Frame, *, expired: int = 0) -> Chosen:
     stamps = stamp(made, taken, rng)
     policy = stamps.policy
     # An audit, and a second look, are worth something only where nobody was shown a suggestion.
-    unshown = np.array([name in {"audit", "relabel"} for name in policy], dtype=np.bool_)
+    unshown = np.array([name in {"audit", RELABEL} for name in policy], dtype=np.bool_)
     arm = arms(len(taken), {"blind": plan.blind_share, "double": plan.double_share}, rng, {"blind": unshown})
     fits = keep(stamps, taken.pi, len(taken) if plan.room is None else plan.room, plan.floor)
     trace_ids = frame.ids(taken.index)
@@ -162,7 +165,7 @@ def choose(run: DrawRun, frame: Frame, *, expired: int = 0) -> Chosen:
             pi=min(1.0, float(fits.pi[place])),
             stratum=frame.stratum.at(int(taken.index[place])) or "",
             priority=int(stamps.priority[place]),
-            certain=bool(frame.must[taken.index[place]]),
+            certain=bool(frame.must[taken.index[place]] and taken.pi[place] >= 1),
             capped=bool(capped[place]),
             blind=bool(arm.member["blind"][place] or arm.member["double"][place]),
             blind_probability=float(unseen[place]),
@@ -173,7 +176,7 @@ def choose(run: DrawRun, frame: Frame, *, expired: int = 0) -> Chosen:
         for place in range(len(taken))
     ]
     over = frozenset(trace_id for trace_id, fit in zip(trace_ids, fits.kept, strict=True) if not fit)
-    told = explain(made, taken, stamps, overflow=len(over), expired=expired)
+    told = explain(made, taken, stamps, overflow=len(over), expired=expired, moved=plan.moved)
     return Chosen(sorted(draws, key=lambda one: one.priority), over, made.shares, told)
 
 
@@ -196,7 +199,8 @@ def _stale(codebook: Codebook, waiting: Sequence[OpenTrace], now: datetime) -> l
 
 
 def _aside(queue: str, one: OpenTrace | Draw, reason: str, detail: str, now: datetime) -> Parked:
-    return parked_row("draw", f"trace:{one.trace_id}", reason, detail, now, queue=queue, trace_id=one.trace_id)
+    kind = "relabel" if isinstance(one, Draw) and one.policy == RELABEL else "trace"
+    return parked_row("draw", f"{kind}:{one.trace_id}", reason, detail, now, queue=queue, trace_id=one.trace_id)
 
 
 def _no_room(run: DrawRun, one: Draw, now: datetime) -> Parked:

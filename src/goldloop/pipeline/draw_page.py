@@ -15,6 +15,8 @@ def draw_page(queue: str, summary: DrawSummary) -> str:
         lines.append(f"Nothing was drawn: {summary.left_of_budget} are left of the day's budget.")
     else:
         lines += ["```", *_bars(explained), "```", "", *_table(explained), "", _sizes(summary, explained)]
+        if explained.moved:
+            lines += ["", f"No slice is a target, so the {explained.moved:.1%} of targeted went to risk."]
         if explained.given_back:
             lines += ["", f"No candidates, so their shares went to the others: {', '.join(explained.given_back)}."]
         lines += [f"\nThe cap of {cap.cap} a {cap.kind} bit {cap.units}." for cap in explained.caps]

@@ -41,6 +41,7 @@ class _Enqueue:
         self.source, self.tasks, self.store, self.now = source, tasks, store, now
         self.queued = self.with_prelabel = self.already_there = self.parked = 0
         self.subject = "trace"
+        self.given: dict[int, int | None] = {}
 
     def batch(self, codebook: Codebook, project: Project, draws: Sequence[Draw]) -> None:
         # What has an answer already must not be parked for want of a second one.
@@ -132,10 +133,18 @@ class _Enqueue:
         self.queued += len(tasks)
 
     def _want_annotators(self, codebook: Codebook, tasks: Sequence[Task], wanted: Mapping[str, int | None]) -> None:
-        """Double-labelled traces have one annotator more than the project's others."""
+        """Those that want another number than the project gives: doubles, and all where the setting changed since."""
         usual = codebook.queue.annotations_per_trace
-        for number in sorted({wanted[task.trace_id] or usual for task in tasks} - {usual}):
-            self.tasks.want_annotators([task.task_id for task in tasks if wanted[task.trace_id] == number], number)
+        numbers = {task.task_id: wanted[task.trace_id] or usual for task in tasks}
+        for number in sorted({*numbers.values()} - {self._given(tasks[0].project_id)}):
+            self.tasks.want_annotators([task_id for task_id, one in numbers.items() if one == number], number)
+
+    def _given(self, project_id: int) -> int | None:
+        """How many annotators the project sends to a task that says nothing else."""
+        if project_id not in self.given:
+            there = self.tasks.find_project("", project_id)
+            self.given[project_id] = there.annotations_per_task if there else None
+        return self.given[project_id]
 
     def _give_up_taken_ids(self, tasks: Sequence[Task]) -> None:
         """Label Studio gives the id of a deleted task again: the trace that had it has no task any more."""

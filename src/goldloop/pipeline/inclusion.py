@@ -2,26 +2,28 @@
 
 A trace that one draw passed by may come in a later one. Its inclusion probability over draws 1..R is
 1 - prod_r (1 - pi_r), where pi_r is that of draw r given that no earlier one took it: each draw's own design, on the
-candidates that were left. What a draw would have given a trace that it passed by stands nowhere; it is worked out here
-from the run's plan and the candidates of then.
+candidates that were left. What a draw gave a trace that it passed by, or would have given one that was gone, stands
+nowhere; it is worked out here from the run's plan and the candidates of then.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from goldloop.pipeline.plan import DrawPlan, digest, read_frame
 from goldloop.ports import Store, Window
 from goldloop.records import DrawRun, Record
 from goldloop.sampling.design import design
-from goldloop.sampling.frame import Floats
+from goldloop.sampling.frame import Floats, Frame
 from goldloop.sampling.mixture import combined
 
 
 class RunInclusion(Record):
-    """One run's probabilities, by trace id; 0 for a trace that was no candidate of it.
+    """One run's probabilities, by trace id: what it gave, or would have given a trace that an earlier run had taken.
 
-    `exact` says whether the candidates are known as they were: signals that came since may have changed them.
+    0 for a trace that was no candidate of it. A second look is no inclusion. `exact` says whether the candidates are
+    known as they were: signals that came since may have changed them.
     """
 
     run_id: str
@@ -30,29 +32,57 @@ class RunInclusion(Record):
 
 
 def inclusion_in(store: Store, run: DrawRun, trace_ids: Sequence[str]) -> RunInclusion:
-    """What this run gave each of the traces, before the cut of a queue that was too full; it needs the run's plan."""
+    """What this run gave each of the traces, before the cut of a queue that was too full; it needs the run's plan.
+
+    Traces that were gone by then are put back, all at once, and their probabilities taken at the level that the others
+    had without them: a trace's chance in a later draw is that of its likes, or those that came early would count for
+    less. That is right but for what one trace more changes in a draw, some 1 / n of its probability.
+    """
     plan = DrawPlan.model_validate(run.plan)
     window = Window(start=run.window_start, end=run.window_end)
     frame = read_frame(store, run.queue, window, plan, as_of=run.drawn_at)
-    pi: Floats = np.zeros(len(trace_ids))
-    if len(frame):
-        made = design(
-            frame,
-            plan.shares,
-            run.budget,
-            now=run.drawn_at,
-            settings=plan.policies,
-            caps=plan.caps,
-            floor=plan.floor,
-        )
-        wanted = np.array([trace_id.encode() for trace_id in trace_ids])
-        row = np.minimum(np.searchsorted(frame.trace_id, wanted), len(frame) - 1)
-        pi = np.where(frame.trace_id[row] == wanted, np.minimum(made.pi[row], 1.0), 0.0)
+    given = _pi(run, plan, frame)
+    wanted = np.array([trace_id.encode() for trace_id in trace_ids], dtype="S")
+    found = _looked_up(frame, given, wanted)
+    gone = np.isnan(found)
+    if gone.any():
+        even = [trace_id for trace_id, missing in zip(trace_ids, gone.tolist(), strict=True) if missing]
+        back = read_frame(store, run.queue, window, plan, as_of=run.drawn_at, even=even)
+        anew = _pi(run, plan, back)
+        with_them = _looked_up(back, anew, frame.trace_id)
+        both = (given > 0) & (given < 1) & (with_them > 0) & (with_them < 1)
+        level = float(np.median(given[both] / with_them[both])) if both.any() else 1.0
+        put_back = np.nan_to_num(_looked_up(back, anew, wanted))
+        found = np.where(gone, np.minimum(1.0, level * put_back), found)
     return RunInclusion(
         run_id=run.run_id,
-        pi=dict(zip(trace_ids, pi.tolist(), strict=True)),
+        pi=dict(zip(trace_ids, found.tolist(), strict=True)),
         exact=run.frame.get("digest") == digest(frame),
     )
+
+
+def _pi(run: DrawRun, plan: DrawPlan, frame: Frame) -> Floats:
+    """The design of the run on these candidates, (n,)."""
+    if not len(frame):
+        return np.zeros(0)
+    made = design(
+        frame,
+        plan.shares,
+        run.budget,
+        now=run.drawn_at,
+        settings=plan.policies,
+        caps=plan.caps,
+        floor=plan.floor,
+    )
+    return np.minimum(made.pi, 1.0)
+
+
+def _looked_up(frame: Frame, pi: Floats, wanted: NDArray[np.bytes_]) -> Floats:
+    """The pi of these traces, (k,); NaN for one that is no candidate, or only for a second look."""
+    if not len(frame):
+        return np.full(len(wanted), np.nan)
+    row = np.minimum(np.searchsorted(frame.trace_id, wanted), len(frame) - 1)
+    return np.where((frame.trace_id[row] == wanted) & frame.fresh[row], pi[row], np.nan)
 
 
 def combined_inclusion(store: Store, queue: str, trace_ids: Sequence[str]) -> dict[str, float]:

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 import numpy as np
 from pydantic import Field, JsonValue, ValidationError
 
+from goldloop.codebook.mixes import NAMED, settled
 from goldloop.codebook.queue import QueueSettings
 from goldloop.codebook.sampling import Caps, PolicyName, PolicySettings, Slice
 from goldloop.errors import ConfigError
 from goldloop.ports import Column, SignalColumns, Store, Window
 from goldloop.records import NamedSlice, Record
 from goldloop.sampling.frame import Bools, Frame
-from goldloop.sampling.mixes import NAMED, settled
 from goldloop.sampling.mixture import check_shares
 from goldloop.sampling.policies import in_slice
 from goldloop.signals.evidence import Signals, evidence
@@ -37,6 +37,7 @@ class DrawPlan(Record):
     """Everything that a draw depends on but its candidates, its budget, its seed and its time."""
 
     shares: dict[PolicyName, float]
+    moved: float = Field(default=0.0, description="in it the share that `risk` has of `targeted`, without a target")
     policies: PolicySettings = Field(description="with the slices that `targeted` looks at")
     caps: Caps
     floor: float
@@ -72,6 +73,7 @@ def plan_of(
     check_shares({str(name): share for name, share in shares.items()}, settings.random_floor)
     return DrawPlan(
         shares=shares,
+        moved=_moved(settings, shares),
         policies=policies,
         caps=settings.caps,
         floor=settings.random_floor,
@@ -99,6 +101,13 @@ def shares_of(settings: QueueSettings, policies: PolicySettings, now: datetime) 
     return dict(sorted(shares.items()))
 
 
+def _moved(settings: QueueSettings, shares: Mapping[PolicyName, float]) -> float:
+    """What a named mix gave from `targeted` to `risk`."""
+    if "targeted" in shares or not isinstance(settings.mix, str):
+        return 0.0
+    return NAMED[settings.mix].shares.get("targeted", 0.0) * (1 - settings.relabel_share)
+
+
 def slice_of(part: NamedSlice) -> Slice:
     """The slice as the sampler has it; `ConfigError` where its conditions are none."""
     fields = {"name": part.name, "expires": part.expires_at, "weight": part.weight, **part.where}
@@ -110,17 +119,26 @@ def slice_of(part: NamedSlice) -> Slice:
         ) from None
 
 
-def read_frame(store: Store, queue: str, window: Window, plan: DrawPlan, *, as_of: datetime | None = None) -> Frame:
+def read_frame(
+    store: Store,
+    queue: str,
+    window: Window,
+    plan: DrawPlan,
+    *,
+    as_of: datetime | None = None,
+    even: Sequence[str] = (),
+) -> Frame:
     """The candidates of the window, with what users and judges say of them, and which must be reviewed.
 
-    With `as_of` those that there were then, without what was to be judged again.
+    With `as_of` those that there were then; `even` those, as if no draw had taken them.
     """
-    again = plan.shares.get("relabel") and as_of is None
+    again = plan.shares.get("relabel")
     frame = store.frame(
         queue,
         window,
         columns=plan.columns,
         also=plan.must_traces,
+        even=even,
         resolved_before=window.end - timedelta(days=plan.policies.relabel_age_days) if again else None,
         as_of=as_of,
     )
@@ -155,7 +173,21 @@ def digest(frame: Frame) -> str:
     for names in (frame.stratum, frame.user, frame.session):
         found.update(np.ascontiguousarray(names.codes).data)
     found.update("\0".join(frame.stratum.table).encode())
-    for column in (frame.feedback, frame.risk, frame.risk2, frame.resolved, frame.must, frame.edited):
+    for names in (frame.model, frame.release, frame.prompt, frame.tags, frame.cluster):
+        if len(names.table):  # where a slice asks for them
+            found.update(np.ascontiguousarray(names.codes).data)
+            found.update("\0".join(names.table).encode())
+    known = (
+        frame.feedback,
+        frame.risk,
+        frame.risk2,
+        frame.resolved,
+        frame.must,
+        frame.edited,
+        frame.time,
+        frame.sketch,
+    )
+    for column in known:
         if column.strides != (0,):  # one value for all rows, which is what is missing
             found.update(np.ascontiguousarray(column).data)
     return found.hexdigest()

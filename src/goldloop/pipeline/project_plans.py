@@ -110,8 +110,10 @@ def plan(
         return Plan(codebook, purpose, "create", draft, adopted=False, there=None, known=known)
     same = known if known and known.project_id == there.project_id else None
     ours = {title_of(one.codebook, purpose) for one in lineage.family(codebook.version)}
-    # A title that people gave it is theirs: the project is known by its number.
-    wanted = draft.model_copy(update={} if there.title in ours else {"title": there.title})
+    # A title that people gave it is theirs: the project is known by its number. And its number of annotators stays, for
+    # another would reset that of each task, which is what its trace was drawn for; `enqueue` asks for today's by task.
+    kept: dict[str, object] = {"annotations_per_task": there.annotations_per_task}
+    wanted = draft.model_copy(update=kept if there.title in ours else {**kept, "title": there.title})
     if _was_adopted(codebook, there, same) and by_hand != "overwrite":
         wanted = wanted.model_copy(update={"label_config": there.label_config})
         return Plan(codebook, purpose, _change(there, wanted, known), wanted, adopted=True, there=there, known=known)
@@ -138,8 +140,8 @@ def _refusal(there: ProjectSnapshot, known: Project | None, draft: ProjectDraft)
     set_last = known.label_config if known else None
     what = "was changed in Label Studio" if set_last else "is another than the codebook's, and nothing tells who set it"
     return ChangedByHandError(
-        f"the label config of project {there.project_id} ({there.title}) {what}: add --adopt to keep it as it is "
-        "there, or --overwrite to replace it by the codebook's",
+        f"the label config of project {there.project_id} ({there.title}) {what}: run `goldloop codebook publish` "
+        "with --adopt to keep it as it is there, or with --overwrite to replace it by the codebook's",
         difference(set_last or draft.label_config, there.label_config),
     )
 

@@ -28,13 +28,15 @@ _TITLE: Final = 50
 def purposes(codebook: Codebook, lineage: Lineage, projects: list[Project]) -> tuple[Purpose, ...]:
     """Doubles and audits are blind too: who saw what a judge said first does not disagree with it.
 
-    A blind project that is there goes with its version, also where nothing is sent to it today.
+    A blind project that is there goes with its version, also where nothing is sent to it today; so does one for
+    second judgements, which the first of them makes.
     """
     queue = codebook.queue
     audits = isinstance(queue.mix, dict) and queue.mix.get("audit", 0) > 0
-    blind = queue.blind_share or queue.double_label_share or audits
-    there = known_project(lineage, codebook.version, "blind", projects)
-    return ("review", "blind") if blind or there else ("review",)
+    wanted: set[Purpose] = {"blind"} if queue.blind_share or queue.double_label_share or audits else set()
+    others: tuple[Purpose, ...] = ("blind", "relabel")
+    there = [one for one in others if one in wanted or known_project(lineage, codebook.version, one, projects)]
+    return ("review", *there)
 
 
 def title_of(codebook: Codebook, purpose: Purpose) -> str:

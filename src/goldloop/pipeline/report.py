@@ -90,7 +90,7 @@ def notices(made: Report) -> list[str]:
         said.append(f"{who} did {count} today, over the limit: ask them to stop, for Label Studio Community cannot.")
     if counts.quarantined:
         by_question = ", ".join(f"{question} {n}" for question, n in counts.quarantined.items())
-        said.append(f"Quarantined answers: {by_question}. See `goldloop codebook worklist`.")
+        said.append(f"Quarantined answers: {by_question}. What can be labelled again: `goldloop codebook worklist`.")
     return said
 
 

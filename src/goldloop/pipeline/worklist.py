@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from goldloop.codebook.lineage import Lineage
+from goldloop.codebook.lineage import Since
 from goldloop.ports import Store
-from goldloop.records import Draw, Record, State
+from goldloop.records import Record, State
 
 _WITH_TASKS = (State.QUEUED, State.ANNOTATED, State.RESOLVED, State.PUBLISHED)
 
@@ -32,11 +32,13 @@ def worklist(queue: str, store: Store) -> list[ToRelabel]:
     if not lineage.versions:
         return []
     asked = lineage.newest.since
+    # By version: there are a few of these, and of draws a hundred thousand.
+    changed_since = {one.codebook.version: _changed(one.since, asked) for one in lineage.versions}
     quarantined = store.quarantined(queue)
     found: list[tuple[int, ToRelabel]] = []
     for state in _WITH_TASKS:
         for draw in store.draws(queue, state):
-            changed = _changed(lineage, draw)
+            changed = changed_since.get(draw.codebook_version)
             if not changed:
                 continue
             questions = [name for name in quarantined.get(draw.trace_id, []) if name in asked and name in changed]
@@ -64,7 +66,6 @@ def relabel(queue: str, store: Store, limit: int | None = None) -> list[ToRelabe
     return rows
 
 
-def _changed(lineage: Lineage, draw: Draw) -> set[str]:
-    """Questions of the draw's version that are asked still, and mean something else."""
-    now = lineage.newest.since
-    return {name for name, since in lineage.since(draw.codebook_version).items() if now.get(name, since) != since}
+def _changed(then: Since, now: Since) -> set[str]:
+    """Questions that are asked still, and mean something else."""
+    return {name for name, since in then.items() if now.get(name, since) != since}

@@ -53,8 +53,11 @@ class Store(Protocol):
         """
         ...
 
-    def take_over(self, queue: str, version: str) -> None:
-        """Traces without a task are asked by this version: those too that lost it since the version was published."""
+    def take_over(self, queue: str, version: str, since: Since) -> None:
+        """Traces without a task are asked by this version: those too that lost it since the version was published.
+
+        Answers that mean something else in it, and were never set aside, are: as if it was published now.
+        """
         ...
 
     def quarantined(self, queue: str) -> dict[str, list[str]]:
@@ -98,14 +101,15 @@ class Store(Protocol):
         *,
         columns: Collection[Column] = (),
         also: Sequence[str] = (),
+        even: Sequence[str] = (),
         resolved_before: datetime | None = None,
         as_of: datetime | None = None,
     ) -> Frame:
         """Candidates with a timestamp in the window that this queue has never drawn; `also` those, however old.
 
-        With `resolved_before` also this queue's traces that were resolved by then and never relabelled, with the time
-        of it. The same candidates give the same frame, whatever the database. `as_of` gives the candidates that there
-        were then.
+        `even` are candidates of the window as if they had never been drawn. With `resolved_before` also this queue's
+        traces that were resolved by then and never relabelled, with the time of it. The same candidates give the same
+        frame, whatever the database. `as_of` gives the candidates that there were then.
         """
         ...
 

@@ -12,7 +12,6 @@ from goldloop.codebook.text import clean
 from goldloop.records import Annotation, Answer, Document, Draw, EvalRow, Trace
 from goldloop.resolution.scores import provenance
 
-_TEXTS: Final = {"text", "correction"}
 _SEVERITIES: Final[tuple[Severity, ...]] = ("minor", "major", "critical")
 """From the mildest to the worst."""
 
@@ -33,7 +32,7 @@ def eval_row(
     codebook = version.codebook
     given = {answer.question: answer for answer in answers if not answer.quarantined}
     asked = [question for question in codebook.questions if question.name in given]
-    texts = {question.kind: str(given[question.name].value) for question in reversed(asked) if question.kind in _TEXTS}
+    texts = {question.kind: str(given[question.name].value) for question in reversed(asked) if question.in_words}
     verdict = given[codebook.verdict.name]
     return EvalRow(
         row_id=row_id,
@@ -43,7 +42,7 @@ def eval_row(
         context=[Document(title=clean(one.title), text=clean(one.text), score=one.score) for one in trace.documents],
         output=clean(trace.output),
         expected_output=_preferred(codebook, given, trace) if codebook.pairwise else texts.get("correction"),
-        labels={question.name: given[question.name].value for question in asked if question.kind not in _TEXTS},
+        labels={question.name: given[question.name].value for question in asked if not question.in_words},
         severity=_severity(codebook, given),
         note=texts.get("text"),
         provenance={

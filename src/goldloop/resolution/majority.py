@@ -147,7 +147,7 @@ def _follow_up(reading: Reading, question: Question, answered: Sequence[Annotati
     by_owner = _adjudicated(reading.codebook, question, answered)
     if by_owner is not None:
         return _answer(reading, question, by_owner.answers[question.name], answered)
-    if question.kind in {"text", "correction"}:
+    if question.in_words:
         return _answer(reading, question, values[0], answered)
     if question.kind in {"rating", "number"}:
         return _answer(reading, question, median(question, values), answered)

@@ -15,8 +15,6 @@ from goldloop.codebook.schema import Question
 from goldloop.codebook.score_configs import score_value
 from goldloop.records import Annotation, Answer, Draw, Score, Value
 
-_TEXTS = {"text", "correction"}
-
 
 @dataclass(frozen=True)
 class Scoring:
@@ -48,7 +46,7 @@ class Scoring:
         score = Score(
             score_id=ids.annotation_score_id(annotation.trace_id, question.name, since, annotation.key),
             trace_id=annotation.trace_id,
-            name=asked.codebook.annotation_score,
+            name=newest.codebook.annotation_score if current else self._name_of_then(made),
             data_type=data_type,
             value=value,
             comment=_note(asked, made, annotation),
@@ -71,7 +69,7 @@ class Scoring:
         asked = self.lineage.newest.codebook.question(answer.question)
         if answer.quarantined:
             asked = self._question_of_then(answer)
-        if asked is None or asked.kind in _TEXTS:
+        if asked is None or asked.in_words:
             return None
         data_type, value = score_value(asked, answer.value)
         score = Score(
@@ -94,6 +92,12 @@ class Scoring:
             event_at=answer.revised_at,
         )
         return _quarantined(score, answer.codebook_version) if answer.quarantined else score
+
+    def _name_of_then(self, made: CodebookVersion) -> str:
+        """The last name of annotations' scores while the verdict meant this: another question may have the first."""
+        name = made.codebook.verdict.name
+        same = (one for one in reversed(self.lineage.versions) if one.since.get(name) == made.since[name])
+        return next((one for one in same if one.codebook.verdict.name == name), made).codebook.annotation_score
 
     def _question_of_then(self, answer: Answer) -> Question | None:
         """As the newest version that meant this by it asked it."""
@@ -144,7 +148,7 @@ def _others(asked: CodebookVersion, made: CodebookVersion, annotation: Annotatio
     return {
         question.name: _json(annotation.answers[question.name])
         for question in _carried(asked, made, annotation)
-        if question.name != asked.codebook.verdict.name and question.kind not in _TEXTS
+        if question.name != asked.codebook.verdict.name and not question.in_words
     }
 
 

@@ -36,6 +36,7 @@ class Explanation(Record):
     budget: int
     size: int = Field(description="traces that the draw takes; less than the budget where candidates or caps end")
     policies: tuple[PolicyLine, ...]
+    moved: float = Field(default=0.0, description="share that risk has of targeted, while no slice is a target")
     given_back: tuple[str, ...] = Field(description="policies asked for that have no candidates")
     caps: tuple[CapLine, ...]
     must_review: int
@@ -49,9 +50,15 @@ class Explanation(Record):
 
 
 def explain(
-    design: Design, sample: Sample | None = None, stamps: Stamps | None = None, *, overflow: int = 0, expired: int = 0
+    design: Design,
+    sample: Sample | None = None,
+    stamps: Stamps | None = None,
+    *,
+    overflow: int = 0,
+    expired: int = 0,
+    moved: float = 0.0,
 ) -> Explanation:
-    """The design, and the draw where there is one; `overflow` and `expired` are counts of parked traces, passed on."""
+    """The design, and the draw where there is one; passed on are counts of parked traces, and a share that `moved`."""
     expected = _expected(design)
     drawn = None if stamps is None else {name: stamps.policy.count(name) for name in (MUST, *design.asked)}
     lines = [
@@ -74,6 +81,7 @@ def explain(
         budget=design.budget,
         size=design.size,
         policies=tuple(lines),
+        moved=moved,
         given_back=tuple(name for name, share in design.asked.items() if share > 0 and name not in design.shares),
         caps=_caps(design),
         must_review=int(design.frame.must.sum()),

@@ -52,9 +52,14 @@ class Evidence:
 def kinds(signals: Signals, settings: FeedbackSettings) -> Ints:
     """(k,): the place of each signal's kind in KINDS by the first rule that fits; -1 where none does."""
     found = np.full(len(signals.row), -1)
+    highest = np.full(len(signals.names), -np.inf)
+    np.fmax.at(highest, signals.name, signals.value)
     for rule in settings.rules:
         wanted = {label.lower() for label in rule.labels}
-        names = [fnmatchcase(name.lower(), rule.name.lower()) for name in signals.names]
+        names = [
+            fnmatchcase(name.lower(), rule.name.lower()) and rule.on_scale in {None, bool(most > 1)}
+            for name, most in zip(signals.names, highest, strict=True)
+        ]
         labels = [label.lower() in wanted for label in signals.labels]
         if not any(names) or (wanted and not any(labels)):
             continue

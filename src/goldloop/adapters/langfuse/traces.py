@@ -12,6 +12,7 @@ from goldloop.adapters.langfuse.http import SERVER, Api, Params
 from goldloop.adapters.langfuse.listing import pages
 from goldloop.adapters.langfuse.payload import read_input
 from goldloop.adapters.langfuse.wire import Observation, ScoreRow
+from goldloop.codebook.sampling import WRITTEN
 from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError
 from goldloop.ports import Page, Window
@@ -234,8 +235,7 @@ def _signal(score: ScoreRow) -> Signal | Literal["value: not of its type", "subj
         case "CATEGORICAL", str(category):
             label = clean(category)
         case "TEXT" | "CORRECTION", _:
-            # That someone wrote counts; what was written is payload.
-            value = 1.0
+            label = WRITTEN  # what was written is payload
         case _:
             return "value: not of its type"
     return Signal(signal_id=score.id, trace_id=trace_id, name=score.name, value=value, label=label, at=score.timestamp)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, Table, case, exists, select, update
+from sqlalchemy import Column, Connection, Table, and_, case, exists, func, or_, select, update
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.engine import Database
@@ -62,6 +62,34 @@ def keep_aside(database: Database, connection: Connection, parked: Parked) -> No
     _turn(connection, parked.subject, parked.queue)
 
 
+def work_out_kept(connection: Connection, queue: str) -> None:
+    """By run and policy: of the draws that there was room for, the share that did not have to be set aside later."""
+    draws, parked = tables.draws.c, tables.parked.c
+    late = parked.parked_at > draws.drawn_at
+    aside = and_(
+        parked.queue == draws.queue,
+        parked.trace_id == draws.trace_id,
+        parked.subject == "trace:" + draws.trace_id,  # not its second look
+        parked.verb == "draw",
+        parked.cleared.is_(False),
+    )
+    query = (
+        select(
+            draws.run_id,
+            draws.policy,
+            func.count().filter(or_(parked.parked_id.is_(None), late)),
+            func.count().filter(late),
+        )
+        .join_from(tables.draws, tables.parked, aside, isouter=True)
+        .where(draws.queue == queue)
+        .group_by(draws.run_id, draws.policy)
+    )
+    for run_id, policy, number, gone in connection.execute(query).all():
+        kept = 1 - gone / number if number else 1.0
+        these = and_(draws.run_id == run_id, draws.policy == policy, draws.kept != kept)
+        connection.execute(update(tables.draws).where(these).values(kept=kept))
+
+
 class Aside(StorePart):
     def park(self, parked: Parked) -> None:
         with self._db.write() as connection:
@@ -77,6 +105,8 @@ class Aside(StorePart):
                 connection.execute(update(tables.parked).where(parked.parked_id.in_(batch)).values(cleared=True))
             for row in rows:
                 _turn_back(connection, row["subject"], row["queue"])
+            for queue in sorted({row["queue"] for row in rows if row["verb"] == "draw"}):
+                work_out_kept(connection, queue)
         return len(rows)
 
     def parked(self, queue: str | None = None) -> list[Parked]:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, exists, func, or_, select, update
+from sqlalchemy import Table, and_, exists, func, select, update
 
 from goldloop.adapters.store import tables
-from goldloop.adapters.store.aside import keep_aside
+from goldloop.adapters.store.aside import keep_aside, work_out_kept
 from goldloop.adapters.store.faults import SERVER
 from goldloop.adapters.store.rows import StorePart, batches, found, record_of
 from goldloop.errors import RejectedError, RetryableError
@@ -103,7 +103,7 @@ class Draws(StorePart):
             for row in parked:
                 keep_aside(self._db, connection, row)
             for queue in sorted({row.queue for row in parked}):
-                _work_out_kept(connection, queue)
+                work_out_kept(connection, queue)
 
     def draws(self, queue: str, state: State) -> list[Draw]:
         draws = tables.draws.c
@@ -177,27 +177,3 @@ def _apart(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[Table, list[dict[st
     """First draws, and draws of what has an answer already."""
     yield tables.draws, [row for row in rows if row["policy"] != RELABEL]
     yield tables.relabels, [row for row in rows if row["policy"] == RELABEL]
-
-
-def _work_out_kept(connection: Connection, queue: str) -> None:
-    """By run and policy: of the draws that there was room for, the share that did not have to be set aside later."""
-    draws, parked = tables.draws.c, tables.parked.c
-    late = parked.parked_at > draws.drawn_at
-    aside = and_(
-        parked.queue == draws.queue, parked.trace_id == draws.trace_id, parked.verb == "draw", parked.cleared.is_(False)
-    )
-    query = (
-        select(
-            draws.run_id,
-            draws.policy,
-            func.count().filter(or_(parked.parked_id.is_(None), late)),
-            func.count().filter(late),
-        )
-        .join_from(tables.draws, tables.parked, aside, isouter=True)
-        .where(draws.queue == queue)
-        .group_by(draws.run_id, draws.policy)
-    )
-    for run_id, policy, number, gone in connection.execute(query).all():
-        kept = 1 - gone / number if number else 1.0
-        these = and_(draws.run_id == run_id, draws.policy == policy, draws.kept != kept)
-        connection.execute(update(tables.draws).where(these).values(kept=kept))

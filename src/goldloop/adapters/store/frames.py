@@ -38,6 +38,7 @@ class Frames(StorePart):
         *,
         columns: Collection[Column] = (),
         also: Sequence[str] = (),
+        even: Sequence[str] = (),
         resolved_before: datetime | None = None,
         as_of: datetime | None = None,
     ) -> Frame:
@@ -45,11 +46,13 @@ class Frames(StorePart):
         wanted = [name for name in _COLUMNS if name in columns]
         with self._db.read() as connection:
             drawn, resolved = self._drawn(connection, queue, resolved_before, as_of)
+            anew = set(even)
+            resolved = {trace_id: at for trace_id, at in resolved.items() if trace_id not in anew}
             where = packed.inside(connection, _CANDIDATES.timestamp, window, is_sqlite=self._db.is_sqlite)
             if also:
                 where = or_(where, _CANDIDATES.trace_id.in_(also))
             if resolved_before is not None:
-                again = select(tables.draws.c.trace_id).where(_resolved(queue, resolved_before))
+                again = select(tables.draws.c.trace_id).where(_resolved(queue, resolved_before, as_of))
                 where = or_(where, _CANDIDATES.trace_id.in_(again))
             if as_of is not None:
                 where = and_(where, _CANDIDATES.seen_at <= as_of)
@@ -62,6 +65,7 @@ class Frames(StorePart):
         key = key[order]
         fresh = np.ones(len(key), dtype=np.bool_)
         fresh[_rows(key, drawn)[1]] = False
+        fresh[_rows(key, packed.as_keys(even))[1]] = True
         when = np.full(len(key), np.nan)
         place, row = _rows(key, packed.as_keys(list(resolved)))
         when[row] = np.array(list(resolved.values()))[place]
@@ -88,7 +92,7 @@ class Frames(StorePart):
         drawn = connection.execute(select(draws.trace_id).where(before)).scalars().all()
         if resolved_before is None:
             return packed.as_keys(drawn), {}
-        again = select(draws.trace_id, draws.resolved_at).where(_resolved(queue, resolved_before))
+        again = select(draws.trace_id, draws.resolved_at).where(_resolved(queue, resolved_before, as_of))
         return packed.as_keys(drawn), {trace_id: seconds(at) for trace_id, at in connection.execute(again)}
 
     def signal_names(self) -> list[str]:
@@ -140,10 +144,12 @@ class Frames(StorePart):
         return [trace_id for trace_id in trace_ids if trace_id not in known]
 
 
-def _resolved(queue: str, before: datetime) -> ColumnElement[bool]:
-    """Draws that have an answer since before then, and were never drawn again."""
+def _resolved(queue: str, before: datetime, as_of: datetime | None) -> ColumnElement[bool]:
+    """Draws that have an answer since before then, and were never drawn again, or not by the time `as_of`."""
     draws, relabels = tables.draws.c, tables.relabels.c
     again = select(relabels.trace_id).where(relabels.queue == queue)
+    if as_of is not None:
+        again = again.where(relabels.drawn_at < as_of)
     return and_(
         draws.queue == queue,
         draws.state.in_([State.RESOLVED.value, State.PUBLISHED.value]),

@@ -186,23 +186,6 @@ class _Picked(Sequence[str]):
         return self._values[int(self._rows[place])]
 
 
-def _groups(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The rows that have a code first, ascending, and for each row (n,) the place of its code's among them.
-
-    Many names have their 64-bit hashes for codes: two of a million names share one once in tens of millions of draws.
-    """
-    by_code = np.argsort(codes)
-    ordered = codes[by_code]
-    new = np.concatenate(([True], ordered[1:] != ordered[:-1]))
-    first = np.minimum.reduceat(by_code, np.flatnonzero(new))
-    rank = np.empty(len(first), dtype=np.int32)
-    by_first = np.argsort(first)
-    rank[by_first] = np.arange(len(first), dtype=np.int32)
-    group = np.empty(len(codes), dtype=np.int32)
-    group[by_code] = rank[np.cumsum(new) - 1]
-    return first[by_first], group
-
-
 def times(column: Packed, order: NDArray[np.int64]) -> Floats:
     """Seconds since 1970 UTC."""
     moments = np.array(column.split(), dtype="datetime64[us]")[order]

@@ -11,7 +11,8 @@ from goldloop.codebook.lineage import Since
 from goldloop.records import State
 
 
-def _set_aside(connection: Connection, queue: str, since: Since) -> None:
+def _set_aside(connection: Connection, queue: str, since: Since) -> bool:
+    """Quarantine answers to questions that mean something else in `since`; whether there were any."""
     answers = tables.answers.c
     kinds = connection.execute(
         select(answers.question, answers.codebook_version)
@@ -22,6 +23,13 @@ def _set_aside(connection: Connection, queue: str, since: Since) -> None:
     if gone:
         these = and_(answers.queue == queue, tuple_(answers.question, answers.codebook_version).in_(gone))
         connection.execute(update(tables.answers).where(these).values(quarantined=True))
+    return bool(gone)
+
+
+def _resolve_all(connection: Connection, queue: str) -> None:
+    draws, annotations = tables.draws.c, tables.annotations.c
+    annotated = exists().where(annotations.queue == draws.queue, annotations.trace_id == draws.trace_id)
+    connection.execute(update(tables.draws).where(draws.queue == queue, annotated).values(resolve_due=True))
 
 
 def _take_over(connection: Connection, queue: str, version: str) -> None:
@@ -32,14 +40,19 @@ def _take_over(connection: Connection, queue: str, version: str) -> None:
     waiting = or_(draws.state == drawn, and_(draws.state == "parked", draws.state_before_parked == drawn))
     connection.execute(
         update(tables.draws)
-        .where(draws.queue == queue, waiting, or_(draws.import_begun_at.is_(None), had_task))
+        .where(
+            draws.queue == queue,
+            draws.codebook_version != version,
+            waiting,
+            or_(draws.import_begun_at.is_(None), had_task),
+        )
         .values(codebook_version=version)
     )
 
 
 class Versions(StorePart):
     def publish_codebook(self, queue: str, version: str, since: Since, at: datetime, *, resolve_all: bool) -> None:
-        codebooks, draws, annotations = tables.codebooks.c, tables.draws.c, tables.annotations.c
+        codebooks = tables.codebooks.c
         with self._db.write() as connection:
             connection.execute(
                 update(tables.codebooks)
@@ -47,14 +60,15 @@ class Versions(StorePart):
                 .values(published_at=func.coalesce(codebooks.published_at, at), lineage=dict(since))
             )
             _take_over(connection, queue, version)
-            _set_aside(connection, queue, since)
-            if resolve_all:
-                annotated = exists().where(annotations.queue == draws.queue, annotations.trace_id == draws.trace_id)
-                connection.execute(update(tables.draws).where(draws.queue == queue, annotated).values(resolve_due=True))
+            if _set_aside(connection, queue, since) or resolve_all:
+                _resolve_all(connection, queue)
 
-    def take_over(self, queue: str, version: str) -> None:
+    def take_over(self, queue: str, version: str, since: Since) -> None:
         with self._db.write() as connection:
             _take_over(connection, queue, version)
+            # A store from before there was a lineage holds answers by several versions, and none was set aside.
+            if _set_aside(connection, queue, since):
+                _resolve_all(connection, queue)
 
     def quarantined(self, queue: str) -> dict[str, list[str]]:
         answers = tables.answers.c

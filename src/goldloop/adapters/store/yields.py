@@ -16,7 +16,9 @@ class Yields(StorePart):
         of_trace = and_(
             answers.queue == draws.queue, answers.trace_id == draws.trace_id, answers.quarantined.is_(False)
         )
-        answered = draws.state.in_(_ANSWERED) & exists().where(of_trace)
+        # Until a trace is resolved again its verdict may be quarantined, and another answer stand alone.
+        settled = draws.resolve_due.is_(False)
+        answered = draws.state.in_(_ANSWERED) & settled & exists().where(of_trace)
         failed = answered & exists().where(of_trace, answers.failure.is_(True))
         query = (
             select(

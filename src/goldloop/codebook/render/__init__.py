@@ -5,6 +5,8 @@ would run its script in Label Studio's page. HyperText would load its images: th
 that goldloop made itself (docs/decisions/0010-strangers-text-stays-text.md).
 """
 
+import re
+from typing import Final
 from xml.etree import ElementTree as ET
 
 from goldloop.codebook.controls import PRELABEL, SKIP_REASON
@@ -16,6 +18,9 @@ from goldloop.codebook.style import STYLE
 
 _KEYS = "Ctrl+Enter submits, Ctrl+Space skips (on a Mac Cmd+Enter, Alt+Enter); Tab moves on, Shift+Enter closes a text"
 """What Label Studio's own keys are: those of the labels stand beside them."""
+
+_NOTICE: Final = "<!-- Generated from the codebook {} by `goldloop codebook render`: edit that instead. -->\n"
+_FROM: Final = re.compile(re.escape(_NOTICE.rstrip()).replace(re.escape("{}"), r"([^\s@]+)@[^\s@]+"))
 
 
 def render(codebook: Codebook, *, blind: bool = False) -> str:
@@ -38,8 +43,13 @@ def render(codebook: Codebook, *, blind: bool = False) -> str:
     if codebook.skip_reasons:
         _skip(judging, codebook)
     ET.indent(top)
-    notice = f"<!-- Generated from the codebook {codebook.ref} by `goldloop codebook render`: edit that instead. -->\n"
-    return notice + ET.tostring(top, encoding="unicode") + "\n"
+    return _NOTICE.format(codebook.ref) + ET.tostring(top, encoding="unicode") + "\n"
+
+
+def made_from(text: str) -> str | None:
+    """The name of the codebook that a label config says it was generated from; None where it says nothing of it."""
+    said = _FROM.match(text)
+    return said[1] if said else None
 
 
 def _skip(parent: ET.Element, codebook: Codebook) -> None:

@@ -49,7 +49,7 @@ def question_part(parent: ET.Element, codebook: Codebook, question: Question) ->
     for other, wanted in (question.only_if or {}).items():
         part.set("visibleWhen", "choice-selected")
         part.set("whenTagName", other)
-        part.set("whenChoiceValue", ",".join(_aliases(codebook, other, wanted)))
+        part.set("whenChoiceValue", ",".join(aliases(codebook, other, wanted)))
     words(part, f"{question.text} ({_span(question.scale)})" if question.scale else question.text)
     control = _control(part, question)
     control.set("required", str(question.required).lower())
@@ -71,6 +71,18 @@ def offers(question: Question) -> list[Offer]:
 def ties(question: Question) -> tuple[Label, ...]:
     """The labels of a pairwise question that stand for no side."""
     return tuple(label for label in question.labels if label.name not in SIDES)
+
+
+def aliases(codebook: Codebook, other: str, wanted: Iterable[str]) -> Iterable[str]:
+    """The choices that show a question. Aliases: the texts of labels may hold commas, which would part them.
+
+    Which side is the app's own differs from trace to trace, so a question that hangs on one side shows with both;
+    where it does not apply, its answer counts for nothing.
+    """
+    asked = codebook.question(other)
+    if asked is None or asked.kind != "pairwise" or not set(wanted) & set(SIDES):
+        return wanted
+    return [LEFT, RIGHT, *(label for label in wanted if label not in SIDES)]
 
 
 def _control(part: ET.Element, question: Question) -> ET.Element:
@@ -96,18 +108,6 @@ def _control(part: ET.Element, question: Question) -> ET.Element:
         area.set("value", f"${SUBJECT}")
         area.set("rows", "4")
     return area
-
-
-def _aliases(codebook: Codebook, other: str, wanted: Iterable[str]) -> Iterable[str]:
-    """The choices that show a question. Aliases: the texts of labels may hold commas, which would part them.
-
-    Which side is the app's own differs from trace to trace, so a question that hangs on one side shows with both;
-    where it does not apply, its answer counts for nothing.
-    """
-    asked = codebook.question(other)
-    if asked is None or asked.kind != "pairwise" or not set(wanted) & set(SIDES):
-        return wanted
-    return [LEFT, RIGHT, *(label for label in wanted if label not in SIDES)]
 
 
 def _span(scale: Scale) -> str:
