@@ -545,6 +545,20 @@ class TestWorklist:
         assert len(judged.store.annotations(QUEUE, "t1")) == 2
         assert judged.state("t1") == State.PUBLISHED
 
+    def test_where_the_new_annotation_contradicts_the_old_one_the_new_one_decides(self, judged: Loop) -> None:
+        judged.publish_codebook(BROKEN)
+        relabel(QUEUE, judged.store)
+        judged.prelabel()
+        judged.enqueue()
+        judged.clock.turn(MINUTE)
+        task = max(one.task_id for one in judged.tasks._tasks.values() if one.draft.trace_id == "t1")
+        judged.tasks.annotate(task, judged.answer(verdict="pass"), annotator=CLEO, at=judged.clock())
+        judged.fetch_annotations()
+        # One to one, and nobody else is asked: the old fail would leave the trace open for ever.
+        assert values(judged, "t1")["human_verdict"] == "pass"
+        assert judged.state("t1") == State.PUBLISHED
+        assert "t1" not in {row.trace_id for row in judged.datasets.rows(QUEUE).values()}
+
     def test_a_task_that_was_deleted_comes_back_in_the_version_of_the_day(self, judged: Loop) -> None:
         judged.publish_codebook(BROKEN)
         judged.tasks.delete_task(judged.task_id("t3"))

@@ -257,7 +257,7 @@ def test_the_loop_comes_to_rest(template: Path) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=settings.default.max_examples // 2,
+            max_examples=settings().max_examples // 2,
             stateful_step_count=20,
             deadline=None,
             derandomize=True,

@@ -2,7 +2,8 @@
 
 Each question is answered by the annotations made when it meant what it means today. What older ones say of questions
 that changed or went is worked out as it was meant then, and set aside: quarantined. Where a new verdict is still
-wanted, their answers to questions that did not change stand on their own.
+wanted, their answers to questions that did not change stand on their own. Where a trace was labelled again and the old
+and the new annotations leave its verdict open, the new ones decide by themselves.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,11 @@ def resolve_across(lineage: Lineage, annotations: Sequence[Annotation], wanted: 
     """The answers of one trace from all of its annotations, in the order of their creation."""
     newest = lineage.newest
     meanings = {one.codebook.version: one.since for one in lineage.versions}
-    today = resolve(Reading(newest.codebook, meanings, wanted), annotations)
+    reading = Reading(newest.codebook, meanings, wanted)
+    today = resolve(reading, annotations)
+    if not today.decided:
+        again = resolve(reading, _labelled_again(annotations))
+        today = again if again.decided else today
     answers = {answer.question: answer for answer in today.answers}
     quarantined: dict[str, Answer] = {}
     used = {one.codebook_version for one in annotations if not one.deleted}
@@ -49,3 +54,9 @@ def resolve_across(lineage: Lineage, annotations: Sequence[Annotation], wanted: 
         answers=tuple(answers.values()),
         quarantined=tuple(quarantined.values()),
     )
+
+
+def _labelled_again(annotations: Sequence[Annotation]) -> list[Annotation]:
+    """Those in the trace's newest project: not of the newest version, which a later one would take the word from."""
+    newest = max((one.project_id for one in annotations if not one.deleted), default=0)
+    return [one for one in annotations if one.project_id == newest]
