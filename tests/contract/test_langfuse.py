@@ -363,7 +363,7 @@ def test_signals_are_scores_without_their_texts(server: Server, langfuse: Langfu
         (0.5, None),
         (0.0, None),
         (None, "regenerate"),
-        (1.0, None),
+        (None, "(text)"),
     ]
     assert [found[each.score_id].trace_id for each in sent] == [each.trace_id for each in sent]
     assert "secret" not in str(found)

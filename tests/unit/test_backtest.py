@@ -70,7 +70,7 @@ def test_a_judge_finds_more_and_the_numbers_stay_honest() -> None:
 def test_without_judge_and_signals_every_mix_is_as_good_as_random() -> None:
     made = pool(_file(), "none")
     hunt = _outcome(made, "hunt")
-    assert hunt.shares == {"random": 0.25, "uncertainty": 0.02, "risk": 0.73}  # as asked; given back in the draw
+    assert hunt.shares == {"random": 0.28, "risk": 0.72}  # as asked; given back in the draw
     assert hunt.ratio_to_random == pytest.approx(1, abs=0.1)
     assert hunt.estimators["aipw"].rmse == pytest.approx(hunt.estimators["hajek"].rmse)
 

@@ -24,7 +24,7 @@ BALANCED = Mix(
 HUNT = Mix(
     "hunt",
     "finds the most failures; the interval is no longer than plain random's",
-    {"random": 0.25, "uncertainty": 0.02, "risk": 0.73},
+    {"random": 0.28, "risk": 0.72},
 )
 MEASURE = Mix(
     "measure",
