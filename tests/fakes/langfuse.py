@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from goldloop.codebook.sampling import WRITTEN
 from goldloop.codebook.score_configs import digest, unfit
 from goldloop.errors import RejectedError, RemoteError, RetryableError
 from goldloop.ports import Clock, ListedConfig, Page, Window
@@ -151,7 +152,7 @@ class FakeScoreSink:
                 trace_id=stored.score.trace_id,
                 name=stored.score.name,
                 value=_number(stored.score),
-                label=str(stored.score.value) if stored.score.data_type is ScoreType.CATEGORICAL else None,
+                label=_label(stored.score),
                 at=stored.first_at,
             )
             for stored in self._settled().values()
@@ -200,13 +201,17 @@ def _fault(score: Score) -> str:
 
 
 def _number(score: Score) -> float | None:
+    return None if score.data_type in {ScoreType.TEXT, ScoreType.CATEGORICAL} else float(score.value)
+
+
+def _label(score: Score) -> str | None:
     match score.data_type:
         case ScoreType.TEXT:
-            return 1.0
+            return WRITTEN
         case ScoreType.CATEGORICAL:
-            return None
+            return str(score.value)
         case _:
-            return float(score.value)
+            return None
 
 
 class FakeTraceSource:
