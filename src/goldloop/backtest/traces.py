@@ -3,16 +3,16 @@
 The fields are those of docs/trace-files.md, and `failure`, `group_id` and a judge's column besides.
 """
 
-import gzip
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
 
 from goldloop.errors import InputError
+from goldloop.jsonlines import numbered_lines
 
 HUMAN_REFERENCE = "human-reference"
 """A row of this `model` is a human's model answer, no output of the app."""
@@ -92,7 +92,7 @@ class LabelledFile(BaseModel):
 
 def read(path: Path, column: str | None = None, leave_out: Iterable[str] = (HUMAN_REFERENCE,)) -> LabelledFile:
     """The file's traces (plain JSON lines, or gzip by its name); `InputError` as `parse` has it."""
-    return parse(_lines(path), str(path), column, leave_out)
+    return parse(numbered_lines(path), str(path), column, leave_out)
 
 
 def parse(
@@ -154,15 +154,3 @@ def _score(value: Any, column: str, where: str) -> float | None:
     if isinstance(value, bool | int | float) and math.isfinite(value):
         return float(value)
     raise InputError(f"{where}: {column}: a judge's column holds numbers or true and false")
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text or gzip of it ({error.__class__.__name__})") from None

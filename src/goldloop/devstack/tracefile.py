@@ -3,15 +3,14 @@
 Fields that are not named here are allowed and left alone: files carry a lot that a demo has no use for.
 """
 
-import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from goldloop.errors import InputError
+from goldloop.jsonlines import numbered_lines
 from goldloop.records import Utc
 
 _FAILING = 2
@@ -132,7 +131,7 @@ def read(path: Path) -> list[FileTrace]:
     """Every trace of the file (plain or gzip); `InputError` names the file, the line and the field."""
     traces: list[FileTrace] = []
     lines: dict[str, int] = {}
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         try:
             trace = FileTrace.model_validate(json.loads(line))
         except json.JSONDecodeError as error:
@@ -153,15 +152,3 @@ def read(path: Path) -> list[FileTrace]:
     if not traces:
         raise InputError(f"{path}: there is no trace in it; each line is one JSON object")
     return traces
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file") from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text or gzip of it ({error.__class__.__name__})") from None
