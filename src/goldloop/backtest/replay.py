@@ -26,9 +26,11 @@ ESTIMATORS = ("naive", "hajek", "aipw")
 
 
 class Quality(Record):
-    """Of one estimator over all repetitions, in points: bias, RMSE (and over that of plain random's plain mean),
-    share of the 95 % intervals that hold the truth, and their mean width. `without` is the share of repetitions whose
-    sample gave no interval."""  # noqa: D205, D209 - one paragraph
+    """One estimator over all repetitions, in points.
+
+    Bias, RMSE (and over that of plain random's plain mean), share of the 95 % intervals that hold the truth, and their
+    mean width. `without` is the share of repetitions whose sample gave no interval.
+    """
 
     bias: float
     rmse: float
@@ -39,9 +41,12 @@ class Quality(Record):
 
 
 class Outcome(Record):
-    """Of one plan at one budget. `ratio_to_random` is over what plain random finds on average, budget * rate;
-    `share_of_oracle` over the most that can be found. `never_drawn` counts traces of probability 0, the mean over the
-    repetitions: where there are any, only the naive mean is left, and it is of no use."""  # noqa: D205, D209 - as above
+    """One plan at one budget.
+
+    `ratio_to_random` is over what plain random finds on average, budget * rate; `share_of_oracle` over the most that
+    can be found. `never_drawn` counts traces of probability 0, the mean over the repetitions: where there are any, only
+    the naive mean is left, and it is of no use.
+    """
 
     policy: str
     budget: int

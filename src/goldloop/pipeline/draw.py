@@ -15,7 +15,6 @@ from goldloop.pipeline.parking import parked_row
 from goldloop.pipeline.plan import DrawPlan, described, plan_of, read_frame, window_of
 from goldloop.ports import OpenTrace, Store
 from goldloop.records import Draw, DrawRun, Parked, Record
-from goldloop.sampling.design import design
 from goldloop.sampling.draw import sample
 from goldloop.sampling.explain import Explanation, explain
 from goldloop.sampling.frame import Frame
@@ -64,12 +63,13 @@ def draw(
     summary says what a draw with this seed would do now.
     """
     settings = codebook.queue
-    aside = _stale(codebook, store.open_traces(codebook.name), now)
+    before = store.open_traces(codebook.name)
+    aside = _stale(codebook, before, now)
     if aside and not dry_run:
         store.set_aside(aside)
     gone = {row.trace_id for row in aside}
     expired = sum(row.reason == EXPIRED for row in aside)
-    waiting = [one for one in store.open_traces(codebook.name) if one.trace_id not in gone]
+    waiting = [one for one in before if one.trace_id not in gone]
     room = None if settings.queue_cap is None else max(0, settings.queue_cap - len(waiting))
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     left = max(0, settings.budget - store.drawn_since(codebook.name, midnight))
@@ -134,15 +134,7 @@ def choose(run: DrawRun, frame: Frame, *, expired: int = 0) -> Chosen:
     """
     plan = DrawPlan.model_validate(run.plan)
     rng = np.random.default_rng(run.seed)
-    made = design(
-        frame,
-        plan.shares,
-        run.budget,
-        now=run.drawn_at,
-        settings=plan.policies,
-        caps=plan.caps,
-        floor=plan.floor,
-    )
+    made = plan.design(run, frame)
     taken = sample(made, rng)
     stamps = stamp(made, taken, rng)
     policy = stamps.policy

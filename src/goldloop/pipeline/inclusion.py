@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from goldloop.pipeline.plan import DrawPlan, digest, read_frame
 from goldloop.ports import Store, Window
 from goldloop.records import DrawRun, Record
-from goldloop.sampling.design import design
 from goldloop.sampling.frame import Floats, Frame
 from goldloop.sampling.mixture import combined
 
@@ -65,16 +64,7 @@ def _pi(run: DrawRun, plan: DrawPlan, frame: Frame) -> Floats:
     """The design of the run on these candidates, (n,)."""
     if not len(frame):
         return np.zeros(0)
-    made = design(
-        frame,
-        plan.shares,
-        run.budget,
-        now=run.drawn_at,
-        settings=plan.policies,
-        caps=plan.caps,
-        floor=plan.floor,
-    )
-    return np.minimum(made.pi, 1.0)
+    return np.minimum(plan.design(run, frame).pi, 1.0)
 
 
 def _looked_up(frame: Frame, pi: Floats, wanted: NDArray[np.bytes_]) -> Floats:

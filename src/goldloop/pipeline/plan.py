@@ -13,7 +13,8 @@ from goldloop.codebook.queue import QueueSettings
 from goldloop.codebook.sampling import Caps, PolicyName, PolicySettings, Slice
 from goldloop.errors import ConfigError
 from goldloop.ports import Column, SignalColumns, Store, Window
-from goldloop.records import NamedSlice, Record
+from goldloop.records import DrawRun, NamedSlice, Record
+from goldloop.sampling.design import Design, design
 from goldloop.sampling.frame import Bools, Frame
 from goldloop.sampling.mixture import check_shares
 from goldloop.sampling.policies import in_slice
@@ -60,6 +61,18 @@ class DrawPlan(Record):
         asked |= {"session"} if self.caps.user or self.caps.session else set()
         asked |= {"sketch"} if self.shares.get("diversity") else set()
         return tuple(sorted(asked))
+
+    def design(self, run: DrawRun, frame: Frame) -> Design:
+        """What the run's draw is made by on these candidates: each one's inclusion probability."""
+        return design(
+            frame,
+            self.shares,
+            run.budget,
+            now=run.drawn_at,
+            settings=self.policies,
+            caps=self.caps,
+            floor=self.floor,
+        )
 
 
 def plan_of(
