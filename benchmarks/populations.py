@@ -6,7 +6,7 @@ import numpy as np
 
 from goldloop.backtest.judging import Judged, auroc
 from goldloop.backtest.pool import Pool, Thumbs
-from goldloop.quality.logistic import expit, logit
+from goldloop.numeric import expit, logit
 from goldloop.sampling.frame import Frame, Names
 
 THUMBS = Thumbs(rate=0.05, precision=0.7)

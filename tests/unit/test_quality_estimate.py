@@ -5,9 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from goldloop.numeric import Floats, expit, logit
 from goldloop.quality.estimate import Candidates, Estimate, Insufficient, Labelled, by_domain, estimate
-from goldloop.quality.logistic import expit, logit
-from goldloop.quality.weights import Floats
 from goldloop.sampling.design import design_of
 from goldloop.sampling.draw import samples
 from goldloop.sampling.frame import Frame

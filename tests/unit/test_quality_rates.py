@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from goldloop.numeric import kish
 from goldloop.quality.rates import aipw, hajek, ratio_bias, total, tuned_power
 from goldloop.quality.variance import of_total
-from goldloop.quality.weights import design_effect, kish
+from goldloop.quality.weights import design_effect
 
 FAILED = np.array([1.0, 0.0, 1.0, 0.0])
 PI = np.array([0.5, 0.25, 1.0, 0.25])

@@ -11,10 +11,11 @@ from hypothesis.extra import numpy as hnp
 
 from goldloop.codebook.sampling import Caps, PolicyName, PolicySettings, Slice
 from goldloop.errors import ConfigError
+from goldloop.numeric import Floats, Ints
 from goldloop.sampling import mixture
 from goldloop.sampling.design import Design, design, design_of
 from goldloop.sampling.draw import sample, samples, within
-from goldloop.sampling.frame import Floats, Frame, Ints, Names
+from goldloop.sampling.frame import Frame, Names
 from goldloop.sampling.policies import POLICIES
 from goldloop.sampling.units import Units
 

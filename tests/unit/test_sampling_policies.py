@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from goldloop.codebook.sampling import PolicyName, PolicySettings, Slice
-from goldloop.sampling.frame import TAG_JOIN, Floats, Frame, Names
-from goldloop.sampling.policies import POLICIES, distribution, distributions, expit, fuse, in_slice, logit, rubric_risk
+from goldloop.numeric import Floats, expit
+from goldloop.sampling.frame import TAG_JOIN, Frame, Names
+from goldloop.sampling.policies import POLICIES, bounded_logit, distribution, distributions, fuse, in_slice, rubric_risk
 from goldloop.sampling.sketch import simhash
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -49,7 +50,7 @@ def test_fused_probability() -> None:
     # Odds .2/.8 = 1/4 times 4 is 1: p = 1/2. A judge's .5 with odds times 3: 3/4. Nothing known: the base rate.
     p = fuse(np.array([NAN, 0.5, NAN, 1.0]), np.array([np.log(4), np.log(3), 0, 0]), 0.2)
     np.testing.assert_allclose(p, [0.5, 0.75, 0.2, 0.99])
-    np.testing.assert_allclose(expit(logit(np.array([0.2, 0.9]))), [0.2, 0.9])
+    np.testing.assert_allclose(expit(bounded_logit(np.array([0.2, 0.9]))), [0.2, 0.9])
 
 
 def test_risk() -> None:

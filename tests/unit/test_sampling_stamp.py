@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from goldloop.codebook.sampling import Caps
+from goldloop.numeric import Bools, Floats, kish
 from goldloop.sampling.design import Design, design, design_of
 from goldloop.sampling.draw import Sample, sample
-from goldloop.sampling.explain import explain, kish
-from goldloop.sampling.frame import Bools, Floats, Frame, Names
+from goldloop.sampling.explain import explain
+from goldloop.sampling.frame import Frame, Names
 from goldloop.sampling.stamp import MUST, ORDER, Stamps, arms, keep, posteriors, stamp
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)

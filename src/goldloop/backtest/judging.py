@@ -7,9 +7,8 @@ import numpy as np
 
 from goldloop.backtest.grounding import features
 from goldloop.backtest.traces import LabelledTrace
-from goldloop.quality.logistic import expit, fitted
-from goldloop.quality.variance import Ints
-from goldloop.quality.weights import Floats
+from goldloop.numeric import Floats, Ints, expit
+from goldloop.quality.logistic import fitted
 
 _FOLDS = 10
 _RIDGE = 2.0

@@ -9,8 +9,7 @@ from goldloop.backtest import judging
 from goldloop.backtest.judging import Judged
 from goldloop.backtest.traces import LabelledFile, LabelledTrace
 from goldloop.codebook.sampling import FeedbackSettings
-from goldloop.quality.variance import Ints
-from goldloop.quality.weights import Floats
+from goldloop.numeric import Floats, Ints
 from goldloop.records import Record
 from goldloop.sampling.frame import Frame, Names
 from goldloop.sampling.sketch import simhash

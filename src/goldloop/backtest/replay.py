@@ -12,10 +12,9 @@ import numpy as np
 
 from goldloop.backtest.plans import TOP, Plan
 from goldloop.backtest.pool import Pool
+from goldloop.numeric import Floats, Ints
 from goldloop.quality.estimate import Candidates, Estimate, Labelled, estimate
 from goldloop.quality.intervals import wilson
-from goldloop.quality.variance import Ints
-from goldloop.quality.weights import Floats
 from goldloop.records import Record
 from goldloop.sampling.design import design_of
 from goldloop.sampling.draw import sample

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from goldloop.numeric import Floats
 from goldloop.pipeline.plan import DrawPlan, digest, read_frame
 from goldloop.ports import Store, Window
 from goldloop.records import DrawRun, Record
-from goldloop.sampling.frame import Floats, Frame
+from goldloop.sampling.frame import Frame
 from goldloop.sampling.mixture import combined
 
 

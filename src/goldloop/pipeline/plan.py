@@ -12,10 +12,11 @@ from goldloop.codebook.mixes import NAMED, settled
 from goldloop.codebook.queue import QueueSettings
 from goldloop.codebook.sampling import Caps, PolicyName, PolicySettings, Slice
 from goldloop.errors import ConfigError
+from goldloop.numeric import Bools
 from goldloop.ports import Column, SignalColumns, Store, Window
 from goldloop.records import DrawRun, NamedSlice, Record
 from goldloop.sampling.design import Design, design
-from goldloop.sampling.frame import Bools, Frame
+from goldloop.sampling.frame import Frame
 from goldloop.sampling.mixture import check_shares
 from goldloop.sampling.policies import in_slice
 from goldloop.signals.evidence import Signals, evidence

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from goldloop.numeric import Floats
 from goldloop.records import Record, State, Utc
-from goldloop.sampling.frame import Floats, Names
+from goldloop.sampling.frame import Names
 
 
 class EvalDue(Record):

@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from goldloop.numeric import Floats, Ints, kish, logit
 from goldloop.quality import rates
 from goldloop.quality.intervals import Population, score_interval
-from goldloop.quality.logistic import logit, recalibrated
-from goldloop.quality.variance import Ints, of_total
-from goldloop.quality.weights import Floats, kish
+from goldloop.quality.logistic import recalibrated
+from goldloop.quality.variance import of_total
 from goldloop.records import Record
 
 FEWEST = 10

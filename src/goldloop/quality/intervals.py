@@ -9,9 +9,8 @@ from typing import Self
 
 import numpy as np
 
-from goldloop.quality.logistic import expit, logit
+from goldloop.numeric import Floats, expit, logit
 from goldloop.quality.variance import Variance
-from goldloop.quality.weights import Floats
 
 BACKGROUND = 0.03
 """The share of traces on which a judge is taken to know nothing, for the variance: no judge is surer than that."""

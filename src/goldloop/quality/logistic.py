@@ -2,19 +2,11 @@
 
 import numpy as np
 
-from goldloop.quality.weights import Floats
+from goldloop.numeric import Floats, expit
 
 _STEPS = 50
 _LONGEST = 4.0
 _LEAST = 1e-9
-
-
-def logit(p: Floats) -> Floats:
-    return np.asarray(np.log(p / (1 - p)), dtype=np.float64)
-
-
-def expit(x: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-x)), dtype=np.float64)
 
 
 def fitted(x: Floats, y: Floats, prior: Floats, precision: Floats) -> Floats:

@@ -6,7 +6,7 @@
 
 import numpy as np
 
-from goldloop.quality.weights import Floats, kish
+from goldloop.numeric import Floats, kish
 
 PRIOR_SIZE = 20.0
 """How many effective traces the belief weighs that the judge is right as it stands (power 1)."""

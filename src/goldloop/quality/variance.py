@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from goldloop.quality.weights import Floats, kish
-
-Ints = NDArray[np.int64]
+from goldloop.numeric import Floats, Ints, kish
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,6 @@
-"""What weights cost: the size of a plain random sample that would tell as much."""
+"""What unequal weights cost an estimate."""
 
-import numpy as np
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
-
-
-def kish(weights: Floats) -> float:
-    """Effective sample size n_eff = (sum w)^2 / sum w^2 of weights (n,) >= 0; 0 where there are none.
-
-    Kish, *Survey Sampling* (1965), section 11.7. Of the means that such a sample can give it holds for one that has
-    nothing to do with the weights.
-    """
-    squares = float(weights @ weights)
-    return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
+from goldloop.numeric import Floats, kish
 
 
 def design_effect(weights: Floats) -> float:

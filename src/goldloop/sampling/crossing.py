@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from goldloop.sampling.frame import Bools, Floats, Ints
+from goldloop.numeric import Bools, Floats, Ints
 from goldloop.sampling.units import Units
 
 _ONE = 1 << 40

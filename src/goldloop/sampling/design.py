@@ -7,7 +7,8 @@ from datetime import datetime
 import numpy as np
 
 from goldloop.codebook.sampling import Caps, PolicyName, PolicySettings
-from goldloop.sampling.frame import Bools, Floats, Frame
+from goldloop.numeric import Bools, Floats
+from goldloop.sampling.frame import Frame
 from goldloop.sampling.levels import capped_inclusion, room
 from goldloop.sampling.mixture import RANDOM_FLOOR, check_shares, effective_shares, mix
 from goldloop.sampling.policies import distributions

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from goldloop.numeric import Bools, Floats, Ints
 from goldloop.sampling.crossing import Lines, lines
 from goldloop.sampling.design import Design
-from goldloop.sampling.frame import Bools, Floats, Ints
 from goldloop.sampling.units import Units
 
 _TRIES = 10

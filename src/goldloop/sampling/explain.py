@@ -3,10 +3,10 @@
 import numpy as np
 from pydantic import Field
 
+from goldloop.numeric import Bools, kish
 from goldloop.records import Record
 from goldloop.sampling.design import Design
 from goldloop.sampling.draw import Sample
-from goldloop.sampling.frame import Bools, Floats
 from goldloop.sampling.mixture import mix
 from goldloop.sampling.stamp import MUST, Stamps
 
@@ -93,11 +93,6 @@ def explain(
         overflow=overflow,
         expired=expired,
     )
-
-
-def kish(weight: Floats) -> float:
-    """The effective size of weights (m,): (sum w)^2 / sum w^2 (Kish 1965, section 11.7); 0 of none."""
-    return float(weight.sum() ** 2 / (weight**2).sum()) if len(weight) else 0.0
 
 
 def _expected(design: Design) -> dict[str, float]:

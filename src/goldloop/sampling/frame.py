@@ -12,9 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from goldloop.numeric import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ the unit holds what it may. What a cap keeps from one unit raises the level of t
 import numpy as np
 
 from goldloop.codebook.sampling import Caps
-from goldloop.sampling.frame import Bools, Floats, Ints
+from goldloop.numeric import Bools, Floats, Ints
 from goldloop.sampling.units import Units
 
 _ROUNDING = 1e-12

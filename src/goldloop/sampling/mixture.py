@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from goldloop.errors import ConfigError
-from goldloop.sampling.frame import Floats
+from goldloop.numeric import Floats
 
 RANDOM_FLOOR = 0.1
 """The least share of `random`, by default."""

@@ -10,7 +10,8 @@ from datetime import datetime
 import numpy as np
 
 from goldloop.codebook.sampling import PolicyName, PolicySettings, Slice
-from goldloop.sampling.frame import TAG_JOIN, Bools, Floats, Frame, seconds
+from goldloop.numeric import Bools, Floats, expit, logit
+from goldloop.sampling.frame import TAG_JOIN, Frame, seconds
 
 _DAY = 86_400.0
 _SUREST = 0.01  # no judge and no signal is surer than this, either way
@@ -47,18 +48,12 @@ def fuse(judged: Floats, feedback: Floats, base_rate: float) -> Floats:
     judge (NaN) starts from the base rate. A weight to draw by, not a calibrated probability.
     """
     p = np.where(np.isnan(judged), base_rate, judged)
-    return np.clip(expit(logit(p) + feedback), _SUREST, 1 - _SUREST)
+    return np.clip(expit(bounded_logit(p) + feedback), _SUREST, 1 - _SUREST)
 
 
-def logit(p: Floats) -> Floats:
+def bounded_logit(p: Floats) -> Floats:
     """log(p / (1 - p)) with p kept in [0.01, 0.99]: no judge is surer than that."""
-    kept = np.clip(p, _SUREST, 1 - _SUREST)
-    return np.asarray(np.log(kept / (1 - kept)), dtype=np.float64)
-
-
-def expit(x: Floats) -> Floats:
-    """1 / (1 + exp(-x))."""
-    return np.asarray(1 / (1 + np.exp(-x)), dtype=np.float64)
+    return logit(np.clip(p, _SUREST, 1 - _SUREST))
 
 
 def rubric_risk(score: Floats, low: float, high: float, boundary: float, threshold: float = 0.5) -> Floats:
@@ -105,7 +100,7 @@ def _uncertainty(frame: Frame, settings: PolicySettings, _now: datetime) -> Floa
     variance of the failure rate least (Neyman 1934; Sarndal, Swensson & Wretman 1992, section 12.2).
     """
     p = fused(frame, settings)
-    moved = expit(logit(p) - logit(np.full(1, settings.threshold)))
+    moved = expit(bounded_logit(p) - bounded_logit(np.full(1, settings.threshold)))
     return _told_apart(p, frame) * (moved * (1 - moved)) ** (settings.uncertainty_power / 2)
 
 
@@ -121,7 +116,7 @@ def _disagreement(frame: Frame, settings: PolicySettings, _now: datetime) -> Flo
     Two probabilities p, q of failure contradict each other by |p - q| where the threshold lies between them, and by
     0 elsewhere. The feedback's own is its log-odds added to the threshold's, so no feedback stands at the threshold.
     """
-    said = expit(logit(np.full(1, settings.threshold)) + frame.feedback)
+    said = expit(bounded_logit(np.full(1, settings.threshold)) + frame.feedback)
     pairs = ((frame.risk, said, frame.feedback != 0), (frame.risk, frame.risk2, np.ones(len(frame), dtype=np.bool_)))
     weight = np.zeros(len(frame))
     for one, other, spoken in pairs:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from goldloop.numeric import Bools, Floats, Ints
 from goldloop.sampling.design import Design
 from goldloop.sampling.draw import Sample
-from goldloop.sampling.frame import Bools, Floats, Ints
 from goldloop.sampling.mixture import RANDOM_FLOOR
 
 MUST = "must_review"

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from goldloop.codebook.sampling import Caps
-from goldloop.sampling.frame import Bools, Frame, Ints, Names
+from goldloop.numeric import Bools, Ints
+from goldloop.sampling.frame import Frame, Names
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,10 @@ from fnmatch import fnmatchcase
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from goldloop.codebook.sampling import FeedbackSettings, SignalKind
+from goldloop.numeric import Bools, Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 KINDS: tuple[SignalKind, ...] = get_args(SignalKind)
 _MOST = 2.0  # times its weight: what the longest or shortest dwell counts
 

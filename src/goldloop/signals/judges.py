@@ -8,7 +8,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from goldloop.codebook.sampling import FeedbackSettings
-from goldloop.signals.evidence import Floats, Signals
+from goldloop.numeric import Floats
+from goldloop.signals.evidence import Signals
 
 _SAID = 0.9
 """The probability behind a judge's word for failure, where it gives no number."""

@@ -17,8 +17,9 @@ from sqlalchemy import ColumnElement, Connection, Text, and_, cast, func, litera
 from goldloop.adapters.store.columns import UtcTime
 from goldloop.adapters.store.faults import SERVER
 from goldloop.errors import FatalError
+from goldloop.numeric import Floats
 from goldloop.ports import Window
-from goldloop.sampling.frame import Floats, Names
+from goldloop.sampling.frame import Names
 
 _BETWEEN = "\x1f"
 """Between values: a control character, which no id and no name from Langfuse keeps."""
