@@ -17,7 +17,7 @@ import typer
 
 from goldloop import __version__
 from goldloop.cli import backtest as _backtest
-from goldloop.cli import codebook_publish as _codebook_publish  # noqa: F401 - its commands come with it
+from goldloop.cli import codebook_publish as _codebook_publish
 from goldloop.cli import yields as _yields
 from goldloop.cli.codebooks import codebook_app
 from goldloop.cli.draws import rehearse, slice_app
@@ -34,6 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 parked_app = typer.Typer(no_args_is_help=True, help="What was kept aside, and trying it again.")
+codebook_app.add_typer(_codebook_publish.app)
 app.add_typer(codebook_app, name="codebook")
 app.add_typer(parked_app, name="parked")
 app.add_typer(slice_app, name="slice")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from goldloop.cli.codebooks import codebook_app
 from goldloop.cli.opened import opened
 from goldloop.cli.options import AsJson, Queue, example
 from goldloop.errors import ConfigError
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from goldloop.pipeline.codebooks import PublishedCodebook
     from goldloop.pipeline.project_plans import ByHand
 
+app = typer.Typer()
+"""Commands of `goldloop codebook`, beside those of `cli.codebooks`."""
 _DONE = {
     "none": "is as it should be",
     "create": "made",
@@ -27,7 +28,7 @@ _DONE = {
 }
 
 
-@codebook_app.command("publish", epilog=example("goldloop codebook publish answer-quality --dry-run"))
+@app.command("publish", epilog=example("goldloop codebook publish answer-quality --dry-run"))
 def publish(
     what: Annotated[
         str | None,
@@ -61,7 +62,7 @@ def publish(
         _show(made, warnings)
 
 
-@codebook_app.command("worklist", epilog=example("goldloop codebook worklist --queue answer-quality"))
+@app.command("worklist", epilog=example("goldloop codebook worklist --queue answer-quality"))
 def worklist(queue: Queue = None, as_json: AsJson = False) -> None:
     """Show the traces whose labels a breaking version made void, or whose tasks stand in an older version's project."""
     from goldloop.cli.output import out, plain, print_json, table
@@ -81,7 +82,7 @@ def worklist(queue: Queue = None, as_json: AsJson = False) -> None:
     out.print(f"{len(rows):,} traces. Next: goldloop codebook relabel --limit N, then goldloop run")
 
 
-@codebook_app.command("relabel", epilog=example("goldloop codebook relabel --queue answer-quality --limit 20"))
+@app.command("relabel", epilog=example("goldloop codebook relabel --queue answer-quality --limit 20"))
 def relabel(
     queue: Queue = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="That many at most; all without it.")] = None,
