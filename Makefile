@@ -16,7 +16,7 @@ PROJECTS := . $(patsubst %/pyproject.toml,%,$(wildcard environments/*/pyproject.
 
 given = $(filter-out 0 no false,$(1))
 
-.PHONY: help install environments demo test unit check format bench-sampler lock screenshots clean
+.PHONY: help install environments demo test unit check format bench-sampler bench-judge lock screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -27,7 +27,7 @@ install: .venv/installed ## make the main environment
 .venv/installed: uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "goldloop needs Python 3.11 or newer: set PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@uv=$$($(PYTHON) tools/get_uv.py) && "$$uv" sync --frozen --all-extras --python "$$(command -v $(PYTHON))"
+	@uv=$$($(PYTHON) tools/get_uv.py) && "$$uv" sync --frozen --all-extras --no-extra ray --python "$$(command -v $(PYTHON))"
 	@touch $@
 
 environments: install ## make the environments of Label Studio and of the ML backend
@@ -67,6 +67,10 @@ format: install ## put the code into form
 bench-sampler: install ## measure what each mix finds and what its numbers are worth; TRACES=FILE for labelled traces
 	@$(BIN)/python -m benchmarks.sampler $(if $(TRACES),--traces '$(TRACES)') $(ARGS)
 	@$(if $(or $(TRACES),$(call given,$(FAST))),true,$(BIN)/python benchmarks/sampler_scale.py --json benchmarks/results/sampler_scale.json)
+
+bench-judge: environments ## measure judges: overhead, learned judge, effort; TRACES=FILE and PAIRS=FILE for labelled ones
+	@exec $(BIN)/python -m benchmarks.judge $(if $(TRACES),--traces '$(TRACES)') $(if $(PAIRS),--pairs $(PAIRS)) \
+		$(if $(call given,$(FAST)),--fast) $(ARGS)
 
 lock: ## resolve all dependencies anew; UV_DEFAULT_INDEX=URL locks them to a mirror
 	@uv=$$($(PYTHON) tools/get_uv.py) && for project in $(PROJECTS); do \

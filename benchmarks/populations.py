@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from goldloop.backtest.judging import Judged, auroc
+from goldloop.backtest.judging import Judged
 from goldloop.backtest.pool import Pool, Thumbs
+from goldloop.judge.measures import auroc
 from goldloop.numeric import expit, logit
 from goldloop.sampling.frame import Frame, Names
 

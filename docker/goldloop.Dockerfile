@@ -8,9 +8,9 @@ RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /app
 # The dependencies first: they change less often than the code.
 COPY pyproject.toml uv.lock README.md ./
-RUN uv sync --frozen --no-dev --no-install-project --extra label-studio --extra flows --extra postgres
+RUN uv sync --frozen --no-dev --no-install-project --extra label-studio --extra flows --extra postgres --extra learned --extra llm --extra tracing
 COPY . .
-RUN uv sync --frozen --no-dev --extra label-studio --extra flows --extra postgres
+RUN uv sync --frozen --no-dev --extra label-studio --extra flows --extra postgres --extra learned --extra llm --extra tracing
 
 FROM python:3.11.15-slim-bookworm
 # httpx2 trusts the operating system's certificates.

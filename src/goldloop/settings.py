@@ -8,6 +8,7 @@ from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError,
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from goldloop.errors import ConfigError
+from goldloop.judge.settings import JudgeSettings
 from goldloop.signals.judges import SignalSettings
 
 _EXAMPLE = "GOLDLOOP_PULL__LAG_SECONDS=30"
@@ -64,6 +65,9 @@ class MlBackendSettings(BaseModel):
     url: str | None = Field(default=None, description="the ML backend's address as Label Studio reaches it")
     username: str | None = Field(default=None, description="the user name that it asks for")
     password: SecretStr | None = Field(default=None, description="the password that it asks for")
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="what Label Studio's webhooks show it in a header; not set: they start no fit"
+    )
 
 
 class Settings(BaseSettings):
@@ -115,6 +119,7 @@ class Settings(BaseSettings):
     lock_seconds: int = Field(default=60, ge=3, description="after this long a dead run's lock is free")
     pull: PullSettings = PullSettings()
     signals: SignalSettings = SignalSettings()
+    judge: JudgeSettings = JudgeSettings()
     ml_backend: MlBackendSettings = MlBackendSettings()
 
 
@@ -127,7 +132,7 @@ def load() -> Settings:
         raise ConfigError(f"these settings are wrong: {wrong}") from None
     except SettingsError:
         # Its message may quote the value. Only the groups, and what is a list or a table in them, are read as JSON.
-        groups = "GOLDLOOP_PULL, GOLDLOOP_SIGNALS and GOLDLOOP_ML_BACKEND"
+        groups = "GOLDLOOP_PULL, GOLDLOOP_SIGNALS, GOLDLOOP_JUDGE and GOLDLOOP_ML_BACKEND"
         raise ConfigError(
             f"{groups} are JSON objects: unset them, and set their members, as in {_EXAMPLE}; "
             "GOLDLOOP_SIGNALS__RULES and GOLDLOOP_SIGNALS__JUDGES are JSON lists"

@@ -78,17 +78,24 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield _sibling(server, name)
 
 
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    file = tmp_path / "store.db"
+    shutil.copyfile(sqlite_template, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def postgresql_url(postgres_server: str, postgres_template: str) -> Iterator[str]:
+    with _database(postgres_server, postgres_template) as name:
+        yield _sibling(postgres_server, name)
+
+
 @pytest.fixture(params=_BOTH)
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def store_url(request: pytest.FixtureRequest) -> str:
     """A database with the tables made, and nothing in them."""
-    if request.param == "sqlite":
-        file = tmp_path / "store.db"
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), file)
-        yield f"sqlite:///{file}"
-        return
-    server = request.getfixturevalue("postgres_server")
-    with _database(server, request.getfixturevalue("postgres_template")) as name:
-        yield _sibling(server, name)
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
 
 
 @pytest.fixture

@@ -279,6 +279,13 @@ def test_a_trace_that_nobody_sent_is_none(langfuse: Langfuse) -> None:
     assert langfuse.source.trace(uuid4().hex) is None
 
 
+def test_several_payloads_come_in_the_order_asked_for(langfuse: Langfuse, written: dict[str, str]) -> None:
+    asked = ["0" * 32, *written.values(), *reversed(written.values())]
+    together = list(langfuse.source.payloads(asked))
+    assert together == [None, *(langfuse.source.trace(trace_id) for trace_id in asked[1:])]
+    assert list(langfuse.source.payloads([])) == []
+
+
 def test_scores_of_every_type_are_read_back(server: Server, langfuse: Langfuse) -> None:
     scores = [
         score(server, value=0.25),

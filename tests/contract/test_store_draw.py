@@ -1,4 +1,4 @@
-"""Draws, predictions, imports and tasks."""
+"""Draws, imports and tasks."""
 
 import pytest
 
@@ -7,14 +7,12 @@ from contract.store_samples import (
     NOON,
     QUEUE,
     TODAY,
-    VERSION,
     annotation,
     candidate,
     draw,
     draw_run,
     have_drawn,
     have_queued,
-    prediction,
     state_of,
     task,
 )
@@ -64,33 +62,6 @@ def test_a_draw_of_nothing_is_remembered(store: SqlStore) -> None:
     store.save_draw(draw_run(), [])
     assert store.drawn_since(QUEUE, TODAY.start) == 0
     assert len(store.frame(QUEUE, TODAY)) == 1
-
-
-def test_unjudged_are_those_without_this_judges_prediction(store: SqlStore) -> None:
-    have_drawn(store, "t1", "t2", "t3")
-    store.save_predictions([prediction("t1")])
-    store.save_tasks([task("t3")], NOON)
-    assert [found.trace_id for found in store.unjudged(QUEUE, "lexical", "1")] == ["t2"]
-    assert [found.trace_id for found in store.unjudged(QUEUE, "lexical", "2")] == ["t1", "t2"]
-    assert [found.trace_id for found in store.unjudged(QUEUE, "another", "1")] == ["t1", "t2"]
-
-
-def test_the_newest_prediction_counts(store: SqlStore) -> None:
-    have_drawn(store, "t1")
-    assert store.prediction(QUEUE, VERSION, "t1") is None
-    newest = prediction(
-        minutes=2, judge_version="2", answers={"verdict": "pass", "types": ["a", "b"]}, probability=0.75
-    )
-    abstained = prediction(minutes=1, judge_version="3", answers={}, abstained="no documents \0 \ud800")
-    store.save_predictions([prediction(), newest, abstained])
-    assert store.prediction(QUEUE, VERSION, "t1") == newest
-    again = prediction(minutes=5, judge_version="2", calibrated=True, reason="a\0b")
-    store.save_predictions([again])
-    found = store.prediction(QUEUE, VERSION, "t1")
-    assert found is not None
-    assert found.judged_at == again.judged_at
-    assert found.judgement.reason == "ab"
-    assert store.counts(QUEUE).predictions == 3
 
 
 def test_an_import_that_was_begun_is_looked_up_first(store: SqlStore) -> None:

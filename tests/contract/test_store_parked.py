@@ -90,10 +90,9 @@ def test_a_trace_that_two_verbs_parked_waits_for_both(store: SqlStore) -> None:
     assert state_of(store) == State.DRAWN
 
 
-def test_a_parked_draw_is_neither_judged_nor_queued(store: SqlStore) -> None:
+def test_a_parked_draw_is_not_queued(store: SqlStore) -> None:
     have_drawn(store, "t1")
     store.park(parked())
-    assert store.unjudged(QUEUE, "lexical", "1") == []
     store.save_tasks([task()], NOON)
     assert state_of(store) == State.PARKED
 
@@ -189,7 +188,8 @@ def test_counts_show_the_queue_and_no_other(store: SqlStore) -> None:
     )
     other = draw_run("another-queue")
     store.save_draw(other, [draw("t1", other)])
-    store.save_predictions([prediction("t1"), prediction("t2")])
+    others = [prediction("t1", judge_version="2"), prediction("never-drawn")]
+    store.save_predictions([prediction("t1"), prediction("t2"), *others])
     store.save_tasks([task("t1", 1)], NOON)
     store.save_tasks([task("t2", 2)], NOON + MINUTE)
     store.save_annotations(

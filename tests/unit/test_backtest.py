@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from goldloop.backtest.judging import auroc, column, folds, offline
+from goldloop.backtest.judging import column, offline
 from goldloop.backtest.plans import Plan, plan, plans
 from goldloop.backtest.pool import Pool, Thumbs, pool, simulated
 from goldloop.backtest.replay import Outcome, replay
@@ -14,9 +14,13 @@ from goldloop.backtest.traces import LabelledFile, LabelledSignal, LabelledTrace
 from goldloop.codebook.mixes import BALANCED
 from goldloop.codebook.sampling import FeedbackSettings
 from goldloop.errors import ConfigError
+from goldloop.judge.groups import folds
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 BACKED, INVENTED = "The battery holds for two hours.", "Unicorns deliver every parcel before dawn."
+
+learning = pytest.mark.simulation
+"""The offline judge is fitted by scikit-learn, which takes seconds to import."""
 
 
 def _file(n: int = 120, *, every: int = 5) -> LabelledFile:
@@ -56,6 +60,7 @@ def test_random_finds_its_share() -> None:
     assert naive.coverage > 0.9
 
 
+@learning
 def test_a_judge_finds_more_and_the_numbers_stay_honest() -> None:
     made = pool(_file())
     assert made.judged is not None
@@ -75,6 +80,7 @@ def test_without_judge_and_signals_every_mix_is_as_good_as_random() -> None:
     assert hunt.estimators["aipw"].rmse == pytest.approx(hunt.estimators["hajek"].rmse)
 
 
+@learning
 def test_the_top_has_no_estimate() -> None:
     top = _outcome(pool(_file()), "top")
     assert (top.found, top.share_of_oracle) == (24, 1)
@@ -128,6 +134,7 @@ def test_the_files_own_signals_are_heard_unless_thumbs_are_made_up() -> None:
     assert made_up.frame.feedback.tolist() == [0, 0, 0, 0]
 
 
+@learning
 def test_a_judge_never_sees_the_labels_of_a_traces_group() -> None:
     """Turning round the labels of a fold changes what is said of all others, and nothing of what is said of it."""
     failed = np.array([float(bool(trace.failed)) for trace in _file().traces])
@@ -154,13 +161,6 @@ def test_a_column_is_turned_whichever_way_it_points() -> None:
         pool(file.model_copy(update={"scores": None}), "score")
     direct = column("score", file.scores, made.failed, np.arange(120))
     assert direct.name == "column score, calibrated by group"
-
-
-def test_auroc() -> None:
-    failed = np.array([1.0, 0, 1, 0])
-    # of four pairs two are right, one is a tie
-    assert auroc(np.array([0.9, 0.5, 0.5, 0.7]), failed) == pytest.approx(2.5 / 4)
-    assert auroc(np.array([0.9, 0.5]), np.ones(2)) == 0.5
 
 
 def test_plans() -> None:
@@ -192,6 +192,7 @@ def test_wrong_plans_are_told(text: str, told: str) -> None:
     assert told in str(refused.value)
 
 
+@learning
 def test_the_sample_that_ships_can_be_replayed() -> None:
     from goldloop.backtest.traces import read  # noqa: PLC0415 - this test alone reads a file
     from goldloop.devstack.sample import sample_path  # noqa: PLC0415 - as above

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from goldloop.backtest.grounding import NAMES, features
+from goldloop.backtest.judging import as_trace
 from goldloop.backtest.traces import LabelledTrace, parse, read
 from goldloop.errors import InputError
 
@@ -90,20 +90,14 @@ def test_files_plain_and_gzip(tmp_path: Path) -> None:
         read(tmp_path / "c.jsonl")
 
 
-def test_features_say_what_is_backed() -> None:
-    def of(output: str) -> dict[str, float]:
-        document = {"title": "Battery", "text": "The battery holds for two hours, 40 km in all."}
-        trace = LabelledTrace.model_validate({"id": "x", "input": "How far?", "context": [document], "output": output})
-        return dict(zip(NAMES, features(trace), strict=True))
-
-    backed = of("The battery holds for two hours.")
-    assert backed["words backed by the documents"] == 1.0
-    assert backed["word pairs backed"] == 1.0
-    assert backed["share of sentences not backed"] == 0.0
-    invented = of("Unicorns deliver 99 parcels at Dawn.")
-    assert invented["words backed by the documents"] == 0.0
-    assert invented["unbacked numbers, log"] == pytest.approx(0.6931, abs=1e-4)  # log of one and one
-    assert invented["refuses"] == 0.0
-    refusal = of("Sorry, the documents do not say.")
-    assert (refusal["refuses"], refusal["refuses at once"]) == (1.0, 1.0)
-    assert of("")["no answer"] == 1.0
+def test_a_line_is_the_trace_that_a_judge_reads() -> None:
+    document = {"title": None, "text": "40 km in all."}
+    messages = [{"role": "system", "content": "Be kind."}, {"content": "How far?"}]
+    line = {"id": "x", "session_id": "s", "input": messages, "context": [document], "output": "40 km."}
+    trace = as_trace(LabelledTrace.model_validate(line))
+    assert [(message.role, message.content) for message in trace.messages] == [
+        ("system", "Be kind."),
+        ("user", "How far?"),
+    ]
+    assert (trace.trace_id, trace.session_id, trace.output) == ("x", "s", "40 km.")
+    assert [(one.title, one.text) for one in trace.documents] == [("", "40 km in all.")]

@@ -7,13 +7,19 @@ from hypothesis import strategies as st
 from builders import codebook, trace
 from goldloop.codebook.schema import Codebook, Kind, Label, Question
 from goldloop.judge.lexical import LexicalJudge, backed, words
-from goldloop.records import Judgement
+from goldloop.records import Judgement, Trace
 
 POLICY = {"title": "Returns", "text": "Unused goods can be returned within 30 days of delivery, free of charge."}
 
 
 def judged(output: str, **more: Any) -> Judgement:
-    return LexicalJudge().judge(codebook(), trace("t1", output, **({"documents": [POLICY]} | more)))
+    return said_of(codebook(), trace("t1", output, **({"documents": [POLICY]} | more)))
+
+
+def said_of(asked: Codebook, one: Trace) -> Judgement:
+    (judgement,) = LexicalJudge().judge(asked, [one])
+    assert isinstance(judgement, Judgement)
+    return judgement
 
 
 def test_words_by_hand() -> None:
@@ -69,6 +75,6 @@ def verdict_of(kind: Kind, *names: str, failure: tuple[str, ...]) -> Codebook:
 )
 def test_it_says_only_what_words_can_tell(asked: Codebook, said: str | None) -> None:
     made_up = trace("t1", "Premium members enjoy lifetime exchange privileges worldwide.", documents=[POLICY])
-    judgement = LexicalJudge().judge(asked, made_up)
+    judgement = said_of(asked, made_up)
     assert judgement.answers.get("verdict") == said
     assert (judgement.abstained is None) == (said is not None)

@@ -1,19 +1,25 @@
 """A probability of failure for each trace, from a judge that never saw the labels of the trace's own group."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 
-from goldloop.backtest.grounding import features
 from goldloop.backtest.traces import LabelledTrace
+from goldloop.judge.calibration import EDGE, fitted_calibration
+from goldloop.judge.features import features
+from goldloop.judge.groups import folds
+from goldloop.judge.learning import Rows, held_out
+from goldloop.judge.measures import auroc
 from goldloop.numeric import Floats, Ints, expit
-from goldloop.quality.logistic import fitted
+from goldloop.records import Document, Message, Trace
 
-_FOLDS = 10
-_RIDGE = 2.0
 _SUREST = 0.02
 _MOST_NAMES = 20
+_LABELS: Final = ("pass", "fail")
+_NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -26,75 +32,69 @@ class Judged:
 
 
 def offline(traces: Sequence[LabelledTrace], failed: Floats, groups: Ints) -> Judged:
-    """Logistic regression on lexical grounding features, category and model, cross-fitted by group."""
-    numbers = np.array([features(trace) for trace in traces])
+    """The learned judge's regression, fitted to the labels `failed` (n,) of other groups (n,), however few there are.
+
+    On its features, and on category and model beside them: a draw is made where these are known.
+
+    Raises:
+        ConfigError: scikit-learn is not installed.
+    """
+    words = np.array([features(as_trace(trace)) for trace in traces])
     names = [_dummies([trace.category for trace in traces]), _dummies([trace.model or "" for trace in traces])]
-    columns = np.hstack([numbers, *names])
-    return _judged("offline judge, cross-fitted by group", columns, failed, groups)
+    values = np.hstack([words, *names])
+    _, said = held_out(Rows(values, [_LABELS[int(label)] for label in failed], groups, _LABELS))
+    return _judged("offline judge, cross-fitted by group", said[:, 1], failed)
 
 
 def column(name: str, scores: Sequence[float | None], failed: Floats, groups: Ints) -> Judged:
-    """A judge's numbers, turned into probabilities by Platt's scaling, cross-fitted by group.
+    """A judge's numbers, turned into probabilities by calibration, cross-fitted by group.
 
     Whether high means good or bad is learned with it; a trace without a number gets the rate of those without.
     """
-    missing = np.array([score is None for score in scores])
     given = np.array([np.nan if score is None else score for score in scores], dtype=np.float64)
-    filled = np.where(missing, np.nanmean(given), given)
-    columns = np.stack([filled, missing.astype(np.float64)], axis=1)
-    return _judged(f"column {name}, calibrated by group", columns, failed, groups)
-
-
-def auroc(score: Floats, failed: Floats) -> float:
-    """P(score of a failure > score of a success), ties half (Mann & Whitney 1947); 1/2 where there is one kind."""
-    _, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(count) - (count - 1) / 2)[place]
-    positive, negative = failed.sum(), (1 - failed).sum()
-    if not positive or not negative:
-        return 0.5
-    return float((ranks @ failed - positive * (positive + 1) / 2) / (positive * negative))
-
-
-def folds(groups: Ints) -> Ints:
-    """The fold of each row (n,): groups whole, the largest first into the smallest fold, always the same."""
-    numbers, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    load = np.zeros(min(_FOLDS, len(numbers)))
-    mine = np.zeros(len(numbers), dtype=np.int64)
-    for group in np.argsort(-sizes, kind="stable"):
-        mine[group] = int(np.argmin(load))
-        load[mine[group]] += sizes[group]
-    return np.asarray(mine[place], dtype=np.int64)
-
-
-def cross_fitted(
-    fit: Callable[[Floats, Floats], Callable[[Floats], Floats]], x: Floats, y: Floats, fold: Ints
-) -> Floats:
-    """(n,): what the fit on all other folds says of each row."""
-    said = np.full(len(y), float(y.mean()))
+    fold = folds(groups)
+    probability = np.full(len(failed), float(failed.mean()))
     for one in np.unique(fold):
         mine = fold == one
         if not mine.all():
-            said[mine] = fit(x[~mine], y[~mine])(x[mine])
-    return said
+            probability[mine] = _calibrated(given[mine], given[~mine], failed[~mine], groups[~mine])
+    return _judged(f"column {name}, calibrated by group", probability, failed)
 
 
-def _judged(name: str, columns: Floats, failed: Floats, groups: Ints) -> Judged:
-    probability = np.clip(cross_fitted(_regression, columns, failed, folds(groups)), _SUREST, 1 - _SUREST)
+def as_trace(trace: LabelledTrace) -> Trace:
+    """The same as the pipeline has it; of its times none is known."""
+    return Trace(
+        trace_id=trace.id,
+        timestamp=_NO_TIME,
+        user_id=trace.user_id,
+        session_id=trace.session_id,
+        messages=tuple(Message(role=message.role, content=message.content) for message in trace.input),
+        output=trace.output,
+        documents=tuple(Document(title=document.title or "", text=document.text) for document in trace.context),
+        model=trace.model,
+        release=trace.release,
+    )
+
+
+def _calibrated(mine: Floats, given: Floats, failed: Floats, groups: Ints) -> Floats:
+    """What the numbers `mine` come to by those `given` to traces whose labels are known; NaN is no number."""
+    there = ~np.isnan(given)
+    known = given[there]
+    middle, scale = (known.mean(), known.std() or 1.0) if len(known) else (0.0, 1.0)
+    turned = -1.0 if auroc(known, failed[there]) < 0.5 else 1.0  # noqa: PLR2004 - of a coin
+
+    def raw(numbers: Floats) -> Floats:
+        return expit(turned * np.clip((numbers - middle) / scale, -5, 5))
+
+    found = fitted_calibration(raw(known), failed[there], groups[there]).apply(raw(mine))
+    # One more trace that fails as often as all do, so that a handful without a number does not make it certain.
+    without = (failed[~there].sum() + failed.mean()) / (np.count_nonzero(~there) + 1)
+    return np.where(np.isnan(mine), np.clip(without, EDGE, 1 - EDGE), found)
+
+
+def _judged(name: str, probability: Floats, failed: Floats) -> Judged:
+    probability = np.clip(probability, _SUREST, 1 - _SUREST)
     return Judged(name, probability, auroc(probability, failed))
-
-
-def _regression(x: Floats, y: Floats) -> Callable[[Floats], Floats]:
-    """Ridge logistic regression on standardised columns; the intercept is all but free."""
-    middle, scale = x.mean(axis=0), x.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-
-    def columns(rows: Floats) -> Floats:
-        return np.hstack([np.ones((len(rows), 1)), (rows - middle) / scale])
-
-    precision = np.full(x.shape[1] + 1, _RIDGE)
-    precision[0] = 0.01
-    b = fitted(columns(x), y, np.zeros(x.shape[1] + 1), precision)
-    return lambda rows: expit(columns(rows) @ b)
 
 
 def _dummies(names: Sequence[str]) -> Floats:

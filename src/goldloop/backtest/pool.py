@@ -27,13 +27,17 @@ class Thumbs(Record):
 
 @dataclass(frozen=True)
 class Pool:
-    """n candidates, their labels `failed` (n,) of 0 and 1, and the judge whose probabilities the frame carries."""
+    """n candidates, their labels `failed` (n,) of 0 and 1, and the judge whose probabilities the frame carries.
+
+    `groups` (n,) numbers those that know of each other; None for made-up ones, where nobody does.
+    """
 
     frame: Frame
     failed: Floats
     judged: Judged | None
     thumbs: Thumbs | None = None
     signals: bool = False
+    groups: Ints | None = None
 
     def frames(self, rng: np.random.Generator) -> Frame:
         """The frame of one repetition: with thumbs of its own, where they are made up."""
@@ -68,7 +72,7 @@ def pool(file: LabelledFile, judge: str = OFFLINE, thumbs: Thumbs | None = None)
         risk=None if judged is None else judged.probability,
         feedback=_feedback(traces, strata.codes.astype(np.int64)) if heard else None,
     )
-    return Pool(frame, failed, judged, thumbs, heard)
+    return Pool(frame, failed, judged, thumbs, heard, groups)
 
 
 def simulated(failed: Floats, thumbs: Thumbs, rng: np.random.Generator) -> Floats:

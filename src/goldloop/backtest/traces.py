@@ -31,6 +31,7 @@ def _label(value: object) -> object:
 
 
 class LabelledMessage(_Part):
+    role: str = "user"
     content: str = ""
 
 

@@ -5,10 +5,13 @@ yours, its number is a share of words and no probability of anything: it says "u
 """
 
 import re
+from collections.abc import Sequence
+from typing import Final
 
 from goldloop.codebook.schema import Codebook
-from goldloop.records import Judgement, Trace, Value
+from goldloop.records import Judgement, Trace, Unjudged, Value
 
+_VERSION: Final = "1"
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]{3,}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _KINDS = ("binary", "choice")
@@ -23,9 +26,14 @@ class LexicalJudge:
     """
 
     name = "lexical-grounding"
-    version = "1"
 
-    def judge(self, codebook: Codebook, trace: Trace) -> Judgement:
+    def version(self, codebook: Codebook) -> str:  # noqa: ARG002 - it reads words, and no codebook
+        return _VERSION
+
+    def judge(self, codebook: Codebook, traces: Sequence[Trace]) -> list[Judgement | Unjudged]:
+        return [self._judge(codebook, trace) for trace in traces]
+
+    def _judge(self, codebook: Codebook, trace: Trace) -> Judgement:
         if codebook.verdict.kind not in _KINDS:
             return self._abstention(f"comparing words gives no answer to a {codebook.verdict.kind} question")
         source = [document.text + " " + document.title for document in trace.documents]
@@ -52,15 +60,16 @@ class LexicalJudge:
         answers: dict[str, Value] = {question.name: labels[0]}
         return Judgement(
             judge=self.name,
-            judge_version=self.version,
+            judge_version=_VERSION,
             answers=answers,
             probability=round(1 - support if fails else support, 4),
+            risk=round(1 - support, 4),
             method="lexical",
             reason=reason,
         )
 
     def _abstention(self, cause: str) -> Judgement:
-        return Judgement(judge=self.name, judge_version=self.version, method="lexical", abstained=cause)
+        return Judgement(judge=self.name, judge_version=_VERSION, method="lexical", abstained=cause)
 
 
 def words(text: str) -> set[str]:

@@ -4,10 +4,11 @@ Adapters translate their vendor's errors: `RetryableError` (later it may work), 
 will), `FatalError` (nothing will until a person acts). Nothing else of a vendor's leaves an adapter.
 """
 
+from goldloop.judge.protocol import Judge
+from goldloop.ports.judging import JudgeStore, Ledger, Limits, Prelabel, Reserved, Risks, Selection
 from goldloop.ports.servers import (
     Clock,
     EvalSink,
-    Judge,
     ListedConfig,
     Page,
     Progress,
@@ -30,15 +31,22 @@ __all__ = [
     "EvalDue",
     "EvalSink",
     "Judge",
+    "JudgeStore",
+    "Ledger",
+    "Limits",
     "ListedConfig",
     "OpenTrace",
     "Page",
+    "Prelabel",
     "Progress",
     "ProjectDraft",
     "ProjectSnapshot",
     "QueueCounts",
+    "Reserved",
+    "Risks",
     "ScoreConfigs",
     "ScoreSink",
+    "Selection",
     "Shelf",
     "SignalColumns",
     "Store",

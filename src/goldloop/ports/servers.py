@@ -1,4 +1,4 @@
-"""The servers, the judge and the files that the pipeline talks to."""
+"""The servers and the files that the pipeline talks to."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,11 +8,10 @@ from typing import Generic, Protocol, TypeVar
 from pydantic import JsonValue
 
 from goldloop.codebook.result import MODEL_VERSION
-from goldloop.codebook.schema import Codebook
+from goldloop.errors import RejectedError
 from goldloop.records import (
     Candidate,
     EvalRow,
-    Judgement,
     Receipt,
     Record,
     Score,
@@ -26,8 +25,12 @@ from goldloop.records import (
 RowT = TypeVar("RowT")
 
 Clock = Callable[[], datetime]
-Progress = Callable[[int, int | None], None]
-"""Called with how many are done and how many there are (None where nobody knows)."""
+
+
+class Progress(Protocol):
+    """Told how many are done, how many there are (None where nobody knows), and what was spent on them in USD."""
+
+    def __call__(self, done: int, total: int | None, usd: float | None = None, /) -> None: ...
 
 
 class Window(Record):
@@ -65,6 +68,13 @@ class TraceSource(Protocol):
 
     def trace(self, trace_id: str) -> Trace | None:
         """One trace with its payload; None where the server has no observation of it."""
+        ...
+
+    def payloads(self, trace_ids: Sequence[str]) -> Iterator[Trace | RejectedError | None]:
+        """Each as `trace` gives it, in order; what `trace` raises of a single one comes as its place's value.
+
+        Several are read side by side, and no more than these are held at once.
+        """
         ...
 
     def trace_url(self, trace_id: str) -> str:
@@ -158,20 +168,6 @@ class TaskQueue(Protocol):
     def task_ids(self, project_id: int) -> set[int]:
         """Every task that exists."""
         ...
-
-
-class Judge(Protocol):
-    """Judges one trace by one codebook. It never raises for a trace: it abstains, and says why."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def version(self) -> str:
-        """Changes when the same trace could get another answer."""
-        ...
-
-    def judge(self, codebook: Codebook, trace: Trace) -> Judgement: ...
 
 
 class ScoreSink(Protocol):

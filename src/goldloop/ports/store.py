@@ -7,6 +7,7 @@ from typing import Protocol
 
 from goldloop.codebook.lineage import Lineage, Since
 from goldloop.codebook.schema import Codebook
+from goldloop.ports.judging import JudgeStore
 from goldloop.ports.servers import Window
 from goldloop.ports.stored import Column, EvalDue, OpenTrace, QueueCounts, SignalColumns
 from goldloop.quality.yields import PolicyCount
@@ -18,7 +19,6 @@ from goldloop.records import (
     DrawRun,
     NamedSlice,
     Parked,
-    Prediction,
     Project,
     Score,
     Signal,
@@ -28,7 +28,7 @@ from goldloop.records import (
 from goldloop.sampling.frame import Frame
 
 
-class Store(Protocol):
+class Store(JudgeStore, Protocol):
     """goldloop's memory. Every method is one transaction; times come from the caller."""
 
     # -- codebooks and projects
@@ -156,7 +156,7 @@ class Store(Protocol):
         """All or nothing. Draws stamped `relabel` are kept apart: their traces have a draw. `overflow` is parked."""
         ...
 
-    # -- prelabel and enqueue
+    # -- enqueue
     def draws(self, queue: str, state: State) -> list[Draw]:
         """In the annotators' order (priority, then trace id)."""
         ...
@@ -164,15 +164,6 @@ class Store(Protocol):
     def draw(self, queue: str, trace_id: str) -> Draw: ...
     def drawn(self, queue: str, trace_ids: Sequence[str]) -> list[Draw]:
         """Those of the traces that the queue drew, whatever became of them."""
-        ...
-
-    def unjudged(self, queue: str, judge: str, judge_version: str) -> list[Draw]:
-        """Draws in state drawn without a prediction by this judge in this version."""
-        ...
-
-    def save_predictions(self, predictions: Sequence[Prediction]) -> None: ...
-    def prediction(self, queue: str, codebook_version: str, trace_id: str) -> Prediction | None:
-        """The newest one."""
         ...
 
     def signals(self, trace_id: str) -> list[Signal]: ...

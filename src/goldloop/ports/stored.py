@@ -61,7 +61,7 @@ class QueueCounts(Record):
     oldest_open: Utc | None
     annotations: int
     skips: int
-    predictions: int
+    predictions: int = Field(description="drawn traces that a judge has read, in the version that they are asked by")
     skips_by_reason: dict[str, int] = Field(default_factory=dict)
     quarantined: dict[str, int] = Field(default_factory=dict, description="answers set aside, by question")
     annotated_today: dict[str, int] = Field(

@@ -1,32 +1,10 @@
-"""Logistic regression with a prior, in a few Newton steps: small enough to need no library."""
+"""A judge's number, recalibrated by a logistic regression of two coefficients."""
 
 import numpy as np
 
-from goldloop.numeric import Floats, expit
+from goldloop.numeric import Floats, fitted
 
-_STEPS = 50
-_LONGEST = 4.0
-_LEAST = 1e-9
-
-
-def fitted(x: Floats, y: Floats, prior: Floats, precision: Floats) -> Floats:
-    """Coefficients b (k,) of P(y = 1) = expit(x b) that make the posterior greatest.
-
-    x is (n, k) with a column of ones where an intercept is wanted, y (n,) of 0 and 1; each b_j has a normal prior of
-    mean prior_j and variance 1 / precision_j (ridge). Newton-Raphson (iteratively reweighted least squares; McCullagh
-    & Nelder, *Generalized Linear Models*, 1989, section 2.5), each step no longer than 4.
-    """
-    b = prior.copy()
-    for _ in range(_STEPS):
-        p = expit(x @ b)
-        slope = x.T @ (y - p) - precision * (b - prior)
-        curve = (x * (p * (1 - p))[:, None]).T @ x + np.diag(precision + _LEAST)
-        step = np.linalg.solve(curve, slope)
-        longest = float(np.abs(step).max())
-        b = b + step * min(1.0, _LONGEST / max(longest, _LEAST))
-        if longest < 1e-7:  # noqa: PLR2004 - far below what a probability shows
-            break
-    return np.asarray(b, dtype=np.float64)
+__all__ = ["fitted", "recalibrated"]
 
 
 def recalibrated(log_odds: Floats, y: Floats) -> tuple[float, float]:

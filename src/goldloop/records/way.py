@@ -93,29 +93,6 @@ class NamedSlice(Record):
     expires_at: Utc
 
 
-class Judgement(Record):
-    """What a judge says of one trace: answers by question, or an abstention with its cause."""
-
-    judge: str
-    judge_version: str
-    answers: dict[str, Value] = Field(default_factory=dict)
-    probability: Probability | None = Field(default=None, description="of the verdict it gave")
-    method: str = Field(description="how the probability came about: lexical, logprobs, votes, verbalised, ...")
-    calibrated: bool = False
-    reason: str = ""
-    abstained: str | None = Field(default=None, description="why it gives no answer")
-
-
-class Prediction(Record):
-    """A judgement of one trace under one codebook: the prelabel."""
-
-    queue: str
-    codebook_version: str
-    trace_id: str
-    judged_at: Utc
-    judgement: Judgement
-
-
 class Project(Record):
     """A Label Studio project that a codebook version owns; `url` is where annotators go.
 

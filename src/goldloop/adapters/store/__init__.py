@@ -13,9 +13,12 @@ from goldloop.adapters.store.codebooks import Codebooks
 from goldloop.adapters.store.draws import Draws
 from goldloop.adapters.store.engine import Database
 from goldloop.adapters.store.frames import Frames
+from goldloop.adapters.store.learning import Learning
+from goldloop.adapters.store.ledger import CallLedger
 from goldloop.adapters.store.locks import Locks
 from goldloop.adapters.store.migrate import migrate
 from goldloop.adapters.store.outbox import Outbox
+from goldloop.adapters.store.predictions import Predictions
 from goldloop.adapters.store.report import Report
 from goldloop.adapters.store.resolutions import Resolutions
 from goldloop.adapters.store.score_configs import ScoreConfigIds
@@ -32,6 +35,9 @@ class SqlStore(
     Candidates,
     Frames,
     Draws,
+    Predictions,
+    Learning,
+    CallLedger,
     Tasks,
     Annotations,
     Resolutions,

@@ -1,4 +1,4 @@
-"""Draws and their runs, and the predictions made for them."""
+"""Draws and their runs."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from goldloop.adapters.store.faults import SERVER
 from goldloop.adapters.store.rows import StorePart, batches, found, record_of
 from goldloop.errors import RejectedError, RetryableError
 from goldloop.ports import OpenTrace
-from goldloop.records import Draw, DrawRun, Judgement, Parked, Prediction, State
+from goldloop.records import Draw, DrawRun, Parked, State
 
 RELABEL = "relabel"
 """The policy whose draws are kept apart: their traces were drawn before."""
@@ -131,46 +131,6 @@ class Draws(StorePart):
                 query = select(tables.draws).where(draws.queue == queue, draws.trace_id.in_(batch))
                 found += [record_of(Draw, row) for row in connection.execute(query.order_by(*_ORDER)).mappings()]
         return found
-
-    def unjudged(self, queue: str, judge: str, judge_version: str) -> list[Draw]:
-        draws, predictions = tables.draws.c, tables.predictions.c
-        judged = exists().where(
-            predictions.queue == draws.queue,
-            predictions.trace_id == draws.trace_id,
-            predictions.codebook_version == draws.codebook_version,
-            predictions.judge == judge,
-            predictions.judge_version == judge_version,
-        )
-        query = select(tables.draws).where(draws.queue == queue, draws.state == State.DRAWN.value, ~judged)
-        with self._db.read() as connection:
-            return [record_of(Draw, row) for row in connection.execute(query.order_by(*_ORDER)).mappings()]
-
-    def save_predictions(self, predictions: Sequence[Prediction]) -> None:
-        rows = []
-        for prediction in predictions:
-            row = {**dict(prediction), **dict(prediction.judgement)}
-            del row["judgement"]
-            rows.append(row)
-        with self._db.write() as connection:
-            self._db.upsert(connection, tables.predictions, rows)
-
-    def prediction(self, queue: str, codebook_version: str, trace_id: str) -> Prediction | None:
-        predictions = tables.predictions.c
-        query = (
-            select(tables.predictions)
-            .where(
-                predictions.queue == queue,
-                predictions.codebook_version == codebook_version,
-                predictions.trace_id == trace_id,
-            )
-            .order_by(predictions.judged_at.desc(), predictions.judge, predictions.judge_version)
-            .limit(1)
-        )
-        with self._db.read() as connection:
-            row = connection.execute(query).mappings().first()
-        if row is None:
-            return None
-        return record_of(Prediction, {**row, "judgement": record_of(Judgement, row)})
 
 
 def _apart(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[Table, list[dict[str, Any]]]]:

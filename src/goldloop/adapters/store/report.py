@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Table, exists, func, select
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.rows import StorePart
@@ -26,6 +26,8 @@ class Report(StorePart):
         """Deleted annotations count nowhere, skipped ones as skips; eval rows are those that stand.
 
         `oldest_open` is when the longest waiting task, of those whose answer is not resolved yet, was queued.
+        `predictions` are drawn traces that a judge has read in the version that they are asked by, each once however
+        many judges have; what else judges read of the history was never drawn.
         """
         draws, scores, eval_rows = tables.draws.c, tables.scores.c, tables.eval_rows.c
         parked, annotations = tables.parked.c, tables.annotations.c
@@ -35,6 +37,12 @@ class Report(StorePart):
         reason = func.coalesce(annotations.skip_reason, NO_REASON)
         answers = tables.answers.c
         aside = (answers.queue == queue) & answers.quarantined.is_(True)
+        predictions = tables.predictions.c
+        judged = exists().where(
+            predictions.queue == draws.queue,
+            predictions.trace_id == draws.trace_id,
+            predictions.codebook_version == draws.codebook_version,
+        )
         with self._db.read() as connection:
             policies = connection.execute(select(draws.policy).where(mine).distinct().order_by(draws.policy)).scalars()
             return QueueCounts(
@@ -49,7 +57,7 @@ class Report(StorePart):
                 oldest_open=connection.execute(select(func.min(draws.queued_at)).where(mine, is_open)).scalar(),
                 annotations=_count(connection, tables.annotations, kept, annotations.skipped.is_(False)),
                 skips=_count(connection, tables.annotations, kept, annotations.skipped.is_(True)),
-                predictions=_count(connection, tables.predictions, tables.predictions.c.queue == queue),
+                predictions=_count(connection, tables.draws, mine, judged),
                 skips_by_reason=_by(connection, reason, kept, annotations.skipped.is_(True)),
                 quarantined=_by(connection, answers.question, aside),
                 annotated_today={}

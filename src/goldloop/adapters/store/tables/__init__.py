@@ -14,12 +14,20 @@ from goldloop.adapters.store.tables.annotating import (
     tasks,
 )
 from goldloop.adapters.store.tables.base import METADATA
+from goldloop.adapters.store.tables.judging import (
+    judge_calls,
+    judge_examples,
+    judge_fits,
+    judge_reservations,
+    judge_totals,
+    predictions,
+    trace_features,
+)
 from goldloop.adapters.store.tables.publishing import eval_rows, locks, parked, scores
 from goldloop.adapters.store.tables.sampling import (
     candidates,
     draw_runs,
     draws,
-    predictions,
     relabels,
     signals,
     slices,
@@ -36,6 +44,11 @@ __all__ = [
     "draw_runs",
     "draws",
     "eval_rows",
+    "judge_calls",
+    "judge_examples",
+    "judge_fits",
+    "judge_reservations",
+    "judge_totals",
     "locks",
     "parked",
     "predictions",
@@ -46,5 +59,6 @@ __all__ = [
     "signals",
     "slices",
     "tasks",
+    "trace_features",
     "watermarks",
 ]

@@ -123,21 +123,3 @@ relabels = Table(
     Column("queued_at", UtcTime),
     drawn(),
 )
-
-predictions = Table(
-    "predictions",
-    METADATA,
-    key("queue"),
-    key("trace_id"),
-    key("codebook_version"),
-    key("judge"),
-    key("judge_version"),
-    must("judged_at", UtcTime),
-    must("answers", Json),
-    Column("probability", Double),
-    must("method", Text),
-    must("calibrated", Boolean),
-    must("reason", FreeText),
-    Column("abstained", FreeText),
-    drawn(),
-)
