@@ -39,7 +39,7 @@ def show(queue: str, made: Mapping[str, Record], projects: Sequence[Project], fa
         )
 
 
-def count_rows(made: Mapping[str, Record]) -> list[dict[str, str | int]]:
+def count_rows(made: Mapping[str, Record]) -> list[dict[str, str | float]]:
     """One row for each count that a summary gives; for a report, the traces by state."""
     return [
         {"verb": verb, "count": name.replace("_", " "), "number": number}
@@ -57,7 +57,7 @@ def project_links(queue: str, projects: Sequence[Project]) -> dict[str, Project]
     }
 
 
-def _counts(summary: Record) -> Mapping[str, int]:
+def _counts(summary: Record) -> Mapping[str, float]:
     if isinstance(summary, Report):
         return summary.counts.by_state
-    return {name: value for name, value in summary if isinstance(value, int)}
+    return {name: value for name, value in summary if isinstance(value, int | float)}

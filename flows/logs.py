@@ -21,11 +21,12 @@ class PacedLog:
         self._clock = clock
         self._last = clock()
 
-    def __call__(self, done: int, total: int | None) -> None:
+    def __call__(self, done: int, total: int | None, usd: float | None = None) -> None:
         now = self._clock()
         if now - self._last >= self._every_s:
             self._last = now
-            self._logger.info("%s: %s", self._verb, f"{done:,}" if total is None else f"{done:,} of {total:,}")
+            so_far = f"{done:,}" if total is None else f"{done:,} of {total:,}"
+            self._logger.info("%s: %s", self._verb, f"{so_far}, ${usd:,.4f}" if usd else so_far)
 
 
 def is_news(record: logging.LogRecord) -> bool:

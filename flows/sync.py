@@ -3,11 +3,15 @@
 Each does what `goldloop <verb>` does, with the same environment variables, under the same lock on the queue.
 """
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from prefect import State, flow
+from pydantic import PositiveInt
 
 from flows.verbs import run_verbs
+from goldloop.bootstrap.prelabels import Prelabelling, TaskRunner
+from goldloop.ports import Selection
 
 Verb = Literal["pull", "draw", "prelabel", "enqueue", "gather", "resolve", "publish", "report"]
 """`goldloop.bootstrap.VERBS` as a type, so that Prefect's page offers them as choices."""
@@ -26,9 +30,25 @@ def draw(queue: str | None = None, seed: int | None = None) -> State[None]:
 
 
 @flow(log_prints=False)
-def prelabel(queue: str | None = None) -> State[None]:
-    """Have the judge answer for what was drawn, before anyone sees it."""
-    return run_verbs(["prelabel"], queue)
+def prelabel(
+    queue: str | None = None,
+    history: bool = False,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    categories: list[str] | None = None,
+    limit: PositiveInt | None = None,
+    task_runner: TaskRunner = "here",
+    workers: PositiveInt | None = None,
+) -> State[None]:
+    """Have the judge answer for what was drawn, before anyone sees it; with `history` for candidates, drawn or not.
+
+    Each page of traces is a task. The other filters are for history; times are of UTC where they name no zone.
+    """
+    selection = Selection(
+        history=history, since=_utc(since), until=_utc(until), categories=tuple(categories or ()), limit=limit
+    )
+    asked = Prelabelling(selection=selection, task_runner=task_runner, workers=workers)
+    return run_verbs(["prelabel"], queue, prelabelling=asked)
 
 
 @flow(log_prints=False)
@@ -65,3 +85,7 @@ def report(queue: str | None = None) -> State[None]:
 def run(queue: str | None = None, verbs: list[Verb] | None = None, seed: int | None = None) -> State[None]:
     """Run the verbs in their order, all of them where none is named: pull to report."""
     return run_verbs(verbs, queue, seed)
+
+
+def _utc(time: datetime | None) -> datetime | None:
+    return time if time is None or time.tzinfo else time.replace(tzinfo=UTC)

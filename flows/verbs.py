@@ -6,14 +6,16 @@ error becomes a state with a message instead.
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from prefect import State, Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import StateType, TaskRun
+from prefect.futures import PrefectFuture, as_completed, wait
 from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
 
@@ -21,12 +23,16 @@ from flows.artifacts import show
 from flows.logs import PacedLog, keep_to_the_news
 from goldloop import settings
 from goldloop.bootstrap import VERBS, Goldloop, Run
+from goldloop.bootstrap.prelabels import Prelabelling
 from goldloop.errors import GoldloopError, LockedError, RetryableError
+from goldloop.pipeline.prelabel import PrelabelSummary
+from goldloop.pipeline.prelabel_pages import PageSummary, PrelabelPage, Work
 from goldloop.records import Record
 
 RETRY_DELAYS_S = (10.0, 60.0, 300.0)
 JITTER = 0.3
 MOST_WAIT_S = 900.0  # a server that wishes for more gets the next scheduled run
+MOST_PAGES = 200  # task runs that Prefect's server takes well in one flow run: larger pages for more traces
 
 
 def may_succeed_later(_task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
@@ -58,16 +64,66 @@ def step(work: Callable[[], Record]) -> Record | State[Any]:
         return Failed(message=unexpected(error), data=GoldloopError(unexpected(error)))
 
 
-def run_verbs(verbs: Sequence[str] | None, queue: str | None, seed: int | None = None) -> State[None]:
+def as_tasks(work: Work, pages: Iterable[PrelabelPage], at_once: int) -> Iterator[PageSummary]:
+    """Each page as a task of its own, tried again as a verb is, with so many side by side; a page has ids alone."""
+    tasks = (
+        (step.with_options(name="prelabel page", task_run_name=f"prelabel page {number}"), partial(work, page))
+        for number, page in enumerate(pages, start=1)
+    )
+    if at_once == 1:
+        yield from (_page_of(one(judge)) for one, judge in tasks)
+        return
+    under_way: list[PrefectFuture[Any]] = []
+    try:
+        for one, judge in tasks:
+            under_way.append(one.submit(judge))
+            if len(under_way) >= at_once:
+                yield _page_of(_first_of(under_way))
+        while under_way:
+            yield _page_of(_first_of(under_way))
+    except GoldloopError:
+        wait(under_way)  # their workers end with this run, and without those they would be tried again for minutes
+        raise
+
+
+def _first_of(under_way: list[PrefectFuture[Any]]) -> object:
+    """What the first of them to end came to; it is taken out."""
+    ended = next(as_completed(under_way))
+    under_way.remove(ended)
+    return ended.result(raise_on_failure=False)
+
+
+def _page_of(outcome: object) -> PageSummary:
+    """A page that failed was tried as often as it should be: the verb around it is not to try them all again."""
+    error = _error_in(outcome) if isinstance(outcome, State) else outcome
+    if isinstance(error, PageSummary):
+        return error
+    raise GoldloopError(str(error)) if isinstance(error, RetryableError) or not isinstance(error, Exception) else error
+
+
+def run_verbs(
+    verbs: Sequence[str] | None,
+    queue: str | None,
+    seed: int | None = None,
+    prelabelling: Prelabelling = Prelabelling(),  # noqa: B008 - it is frozen
+) -> State[None]:
     """Run these verbs (None: all) in their order on the queue; the state in which the flow run ends.
 
-    Completed; Failed with one sentence; or, of type Cancelled, Skipped where another run holds the queue.
+    Completed, also where a budget is spent; Failed with one sentence; or, of type Cancelled, Skipped where another run
+    holds the queue.
     """
     keep_to_the_news()
     wanted = [verb for verb in VERBS if verbs is None or verb in verbs]
     try:
         with Goldloop(settings.load()) as goldloop:
-            return _under_lock(goldloop, wanted, queue, seed)
+            run = Run(
+                progress=lambda verb: PacedLog(get_run_logger(), verb),
+                prelabelling=prelabelling.model_copy(update={"most_pages": MOST_PAGES}),
+                hand_out=as_tasks,
+            )
+            # Started again after its death, a run has the same id: it takes its own lock over at once.
+            run = replace(run, owner=flow_run.id or run.owner, seed=run.seed if seed is None else seed)
+            return _under_lock(goldloop, wanted, queue, run)
     except LockedError as error:
         get_run_logger().warning(str(error))
         return State(type=StateType.CANCELLED, name="Skipped", message=str(error))
@@ -77,15 +133,12 @@ def run_verbs(verbs: Sequence[str] | None, queue: str | None, seed: int | None =
         return _failed(unexpected(error))
 
 
-def _under_lock(goldloop: Goldloop, verbs: Sequence[str], queue: str | None, seed: int | None) -> State[None]:
+def _under_lock(goldloop: Goldloop, verbs: Sequence[str], queue: str | None, run: Run) -> State[None]:
     codebook = goldloop.codebook(queue)
-    run = Run(progress=lambda verb: PacedLog(get_run_logger(), verb))
-    # Started again after its death, a run has the same id: it takes its own lock over at once.
-    run = replace(run, owner=flow_run.id or run.owner, seed=run.seed if seed is None else seed)
     made: dict[str, Record] = {}
     failure: str | None = None
     # Held over all verbs, and while one waits to be tried again; each verb enters it again.
-    with goldloop.hold(codebook, run.owner):
+    with goldloop.hold(codebook, run.owner, history=run.prelabelling.selection.history):
         for verb in verbs:
             outcome = step.with_options(name=verb, task_run_name=verb)(_work(goldloop, verb, codebook.name, run))
             if isinstance(outcome, State):
@@ -94,7 +147,13 @@ def _under_lock(goldloop: Goldloop, verbs: Sequence[str], queue: str | None, see
             made[verb] = outcome
         projects = goldloop.store.projects(codebook.name)
     show(codebook.name, made, projects, failure)
-    return Completed(message=f"{', '.join(verbs)}: done") if failure is None else _failed(failure)
+    return Completed(message=_done(verbs, made)) if failure is None else _failed(failure)
+
+
+def _done(verbs: Sequence[str], made: Mapping[str, Record]) -> str:
+    told = made.get("prelabel")
+    left = told.state if isinstance(told, PrelabelSummary) and told.state != "done" else ""
+    return f"{', '.join(verbs)}: done" + (f"; {left}" if left else "")
 
 
 def _work(goldloop: Goldloop, verb: str, queue: str, run: Run) -> Callable[[], Record]:

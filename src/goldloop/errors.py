@@ -39,6 +39,16 @@ class RemoteError(GoldloopError):
         super().__init__(message)
         self.server = server
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """From another process it comes back whole: an exception alone would be made again of its message only."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[RemoteError], args: tuple[object, ...], fields: dict[str, object]) -> RemoteError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(fields)
+    return error
+
 
 class RetryableError(RemoteError):
     """The same call may succeed later. `retry_after` is the server's own wish, in seconds."""

@@ -1,5 +1,6 @@
 """What judges said: predictions, risks, and which candidates no judge has read."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -96,9 +97,11 @@ def test_prelabels_are_the_newest_in_short(store: SqlStore) -> None:
     others = [prediction("t1", judge_version="old"), prediction("t2", judge_version="old"), prediction("t3")]
     store.save_predictions([whole("t1", minutes=1), abstained, *others])
     said = whole("t1").judgement
-    assert store.prelabels(QUEUE, VERSION, ["t1", "t2", "unknown"]) == {
-        "t1": (said.answers, said.probability, None),
-        "t2": ({}, None, "no documents"),
+    found = store.prelabels(QUEUE, VERSION, ["t1", "t2", "unknown"])
+    other = abstained.judgement
+    assert {name: (json.loads(one.answers), *one[1:]) for name, one in found.items()} == {
+        "t1": (said.answers, said.probability, None, said.judge, said.judge_version),
+        "t2": ({}, None, "no documents", other.judge, other.judge_version),
     }
     assert store.prelabels(QUEUE, "2.0.0", ["t1"]) == store.prelabels("another-queue", VERSION, ["t1"]) == {}
 

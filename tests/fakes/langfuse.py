@@ -255,6 +255,9 @@ class FakeTraceSource:
             self._fail()
         return self.traces.get(trace_id)
 
+    def payloads(self, trace_ids: Sequence[str]) -> Iterator[Trace | RejectedError | None]:
+        return map(self.trace, trace_ids)
+
     def trace_url(self, trace_id: str) -> str:
         return f"http://langfuse.test/project/p/traces/{trace_id}"
 

@@ -3,7 +3,7 @@
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
@@ -17,6 +17,7 @@ from prefect.states import Failed
 from flows import sync, verbs
 from flows.verbs import may_succeed_later, run_verbs, step, unexpected
 from goldloop.bootstrap import VERBS, Run
+from goldloop.bootstrap.prelabels import Prelabelling
 from goldloop.codebook.load import load_folder
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import (
@@ -27,6 +28,8 @@ from goldloop.errors import (
     RejectedError,
     RetryableError,
 )
+from goldloop.pipeline.prelabel import PrelabelSummary
+from goldloop.pipeline.prelabel_pages import PageSummary, PrelabelPage
 from goldloop.pipeline.resolve import ResolveSummary
 from goldloop.records import Project, Record
 from goldloop.settings import Settings
@@ -145,6 +148,8 @@ class StubLoop:
         self.settings = Settings.model_construct(lock_seconds=60)
         self.ran: list[tuple[str, str | None, str | None]] = []
         self.seeds: list[int] = []
+        self.prelabellings: list[Prelabelling] = []
+        self.summary: Record = RESOLVED
 
     def __enter__(self) -> Self:
         return self
@@ -156,17 +161,19 @@ class StubLoop:
             raise ConfigError(f"there is no queue {queue!r}: label_configs holds {CODEBOOK.name}")
         return CODEBOOK
 
-    def hold(self, codebook: Codebook, owner: str) -> AbstractContextManager[None]:
-        return self.store.lock(f"queue:{codebook.name}", owner, timedelta(seconds=self.settings.lock_seconds))
+    def hold(self, codebook: Codebook, owner: str, *, history: bool = False) -> AbstractContextManager[None]:
+        name = f"{'history' if history else 'queue'}:{codebook.name}"
+        return self.store.lock(name, owner, timedelta(seconds=self.settings.lock_seconds))
 
     def run(self, wanted: list[str], queue: str | None, run: Run) -> Iterator[tuple[str, Record]]:
         for verb in wanted:
             self.ran.append((verb, queue, self.store.holder))
             self.seeds.append(run.seed)
+            self.prelabellings.append(run.prelabelling)
             assert self.store.holder == run.owner
             if verb in self.errors:
                 raise self.errors[verb]
-            yield verb, RESOLVED
+            yield verb, self.summary
 
 
 class PlainTask:
@@ -249,3 +256,61 @@ def test_a_fault_outside_of_a_verb_is_told_without_its_text(loop: StubLoop, monk
     assert state.is_failed()
     assert PAYLOAD not in str(state.message)
     assert loop.store.holder is None
+
+
+# -- the pages of a prelabel ---------------------------------------------------------------------------------------
+
+PAGES = [PrelabelPage(queue=CODEBOOK.name, codebook_version="1.0.0", trace_ids=(f"t{number}",)) for number in range(3)]
+
+
+def test_each_page_is_a_task_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    named: list[object] = []
+
+    class Named(PlainTask):
+        def with_options(self, **options: object) -> Callable[[Callable[[], Record]], Record | State[Any]]:
+            named.append(options["task_run_name"])
+            return super().with_options()
+
+    monkeypatch.setattr(verbs, "step", Named())
+    made = list(verbs.as_tasks(lambda page: PageSummary(traces=len(page.trace_ids)), PAGES, 1))
+    assert made == [PageSummary(traces=1)] * 3
+    assert named == ["prelabel page 1", "prelabel page 2", "prelabel page 3"]
+
+
+def test_a_page_that_failed_was_tried_often_enough(loop: StubLoop) -> None:
+    def fail(_page: PrelabelPage) -> PageSummary:
+        raise AWAY
+
+    with pytest.raises(GoldloopError, match="503") as raised:
+        list(verbs.as_tasks(fail, PAGES, 1))
+    assert not isinstance(raised.value, RetryableError)  # the verb around the pages would try them all again
+
+
+def test_prelabel_takes_what_its_form_asks_for(loop: StubLoop) -> None:
+    state = sync.prelabel.fn(
+        history=True,
+        since=datetime(2026, 3, 2, 12),  # noqa: DTZ001 - so a form may give it
+        categories=["returns"],
+        limit=7,
+        task_runner="dask",
+        workers=2,
+    )
+    assert state.is_completed()
+    (asked,) = loop.prelabellings
+    assert asked.selection.model_dump() == {
+        "history": True,
+        "since": datetime(2026, 3, 2, 12, tzinfo=UTC),
+        "until": None,
+        "categories": ("returns",),
+        "limit": 7,
+    }
+    assert (asked.task_runner, asked.workers, asked.most_pages) == ("dask", 2, verbs.MOST_PAGES)
+    # The loop goes on beside it: its lock is another.
+    assert [name for name, _ in loop.store.taken] == [f"history:{CODEBOOK.name}"]
+
+
+def test_a_spent_budget_completes_the_run_and_is_told(loop: StubLoop) -> None:
+    loop.summary = PrelabelSummary(judged=3, abstained=0, parked=0, left=2, state="budget spent: 2 left")
+    state = sync.prelabel.fn()
+    assert state.is_completed()
+    assert state.message == "prelabel: done; budget spent: 2 left"

@@ -20,12 +20,14 @@ from uuid import uuid4
 import httpx
 import pytest
 from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
 
 from flows.automations import AUTOMATIONS, HEARTBEAT, MISSED, RESTARTS
 from goldloop.adapters.store import open_store
 from goldloop.bootstrap import VERBS
 from goldloop.codebook.load import load
-from goldloop.records import Project
+from goldloop.records import Candidate, Project
+from langfuse_traces import serve_traces
 
 pytestmark = pytest.mark.servers
 
@@ -295,3 +297,56 @@ def test_the_engine_tries_again_only_what_may_succeed_later(prefect_server: Runn
     assert tries == {"comes_right": 3, "stays_away": 4, "cannot": 1, "is_wrong": 1}
     assert "Traceback" not in ended.stderr
     assert "own words" not in ended.stdout + ended.stderr
+
+
+@pytest.fixture
+def history(store: str, tmp_path: Path, httpserver: HTTPServer) -> dict[str, str]:
+    """The variables of a run with 120 candidates that nobody judged, whose payload a Langfuse of the test's has."""
+    at = datetime.now(UTC) - timedelta(hours=1)
+    found = [
+        Candidate(trace_id=f"t{number:03}", category="c", timestamp=at - timedelta(minutes=number))
+        for number in range(120)
+    ]
+    with open_store(store) as opened:
+        opened.save_candidates(found, datetime.now(UTC))
+    serve_traces(httpserver)
+    return {
+        "GOLDLOOP_STORE_URL": store,
+        "GOLDLOOP_QUEUE": CODEBOOK.name,
+        "GOLDLOOP_JUDGE__MEMBERS": "lexical",
+        "LANGFUSE_HOST": httpserver.url_for("/").rstrip("/"),
+        "LANGFUSE_PUBLIC_KEY": "pk-lf-public",
+        "LANGFUSE_SECRET_KEY": "sk-lf-never-to-be-seen",
+    }
+
+
+@pytest.mark.parametrize("where", ["", ", task_runner='dask', workers=2"])
+def test_each_page_is_a_task_run(prefect_server: RunningPrefect, history: dict[str, str], where: str) -> None:
+    called = f"from flows.sync import prelabel; prelabel(history=True, limit=110{where})"
+    ended = subprocess.run(
+        [sys.executable, "-c", called],
+        cwd=ROOT,
+        env=os.environ | prefect_server.environment() | history,
+        check=True,
+        timeout=180,
+        capture_output=True,
+        text=True,
+    )
+    assert "sk-lf-never-to-be-seen" not in ended.stdout + ended.stderr
+    with open_store(history["GOLDLOOP_STORE_URL"]) as opened:
+        judged = opened.predictions(CODEBOOK.name, CODEBOOK.version, [f"t{number:03}" for number in range(120)])
+    assert set(judged) == {f"t{number:03}" for number in range(110)}  # the newest
+    user, _, password = prefect_server.auth_string.get_secret_value().partition(":")
+    with httpx.Client(base_url=prefect_server.api_url, auth=(user, password), timeout=30) as client:
+        deployed = Deployed(client)
+        flow_run = deployed.post("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 1})[0]
+        assert (flow_run["state"]["type"], flow_run["state"]["message"]) == ("COMPLETED", "prelabel: done")
+        wanted = {"flow_runs": {"id": {"any_": [flow_run["id"]]}}}
+
+        def completed() -> list[str] | None:
+            runs = deployed.post("/task_runs/filter", wanted)
+            ended = [run["name"] for run in runs if run["state_type"] == "COMPLETED"]
+            return sorted(ended) if len(ended) == 4 else None
+
+        pages = [f"prelabel page {number}" for number in (1, 2, 3)]
+        assert until(completed, "four task runs") == ["prelabel", *pages]

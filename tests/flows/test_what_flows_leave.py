@@ -15,6 +15,7 @@ from flows.automations import AUTOMATIONS, HEARTBEAT, MISSED
 from flows.logs import PacedLog, is_news
 from goldloop.bootstrap import VERBS
 from goldloop.pipeline.enqueue import EnqueueSummary
+from goldloop.pipeline.prelabel import PrelabelSummary
 from goldloop.pipeline.report import Report
 from goldloop.pipeline.resolve import ResolveSummary
 from goldloop.ports import QueueCounts
@@ -48,7 +49,10 @@ def a_report() -> Report:
 
 
 def test_the_table_has_a_row_for_each_count() -> None:
+    judged = PrelabelSummary(judged=4, abstained=0, parked=0, calls=4, usd=0.04)
     queued = EnqueueSummary(queued=4, with_prelabel=3, already_there=0, parked=0, project_urls=["http://ls/4"])
+    rows = artifacts.count_rows({"prelabel": judged})
+    assert [row["number"] for row in rows if row["count"] in {"calls", "usd"}] == [4, 0.04]
     assert artifacts.count_rows({"enqueue": queued, "report": a_report()}) == [
         {"verb": "enqueue", "count": "queued", "number": 4},
         {"verb": "enqueue", "count": "with prelabel", "number": 3},
@@ -75,12 +79,13 @@ def test_each_run_leaves_table_report_and_links(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_progress_is_logged_every_few_seconds(caplog: pytest.LogCaptureFixture) -> None:
-    times = iter([0.0, 1.0, 5.0, 6.0, 11.0])
+    times = iter([0.0, 1.0, 5.0, 6.0, 11.0, 16.0])
     with caplog.at_level(logging.INFO):
         progress = PacedLog(logging.getLogger("a run"), "pull", every_s=5, clock=lambda: next(times))
         for done, total in [(100, None), (200, None), (300, None), (1400, 2000)]:
             progress(done, total)
-    assert caplog.messages == ["pull: 200", "pull: 1,400 of 2,000"]
+        progress(1500, 2000, 0.04)
+    assert caplog.messages == ["pull: 200", "pull: 1,400 of 2,000", "pull: 1,500 of 2,000, $0.0400"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """The verbs on fakes and a real store, with a clock that a test turns."""
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,14 +22,15 @@ from goldloop.pipeline.draw import DrawSummary, draw
 from goldloop.pipeline.enqueue import EnqueueSummary, enqueue
 from goldloop.pipeline.gather import GatherSummary, gather
 from goldloop.pipeline.parking import retry
-from goldloop.pipeline.prelabel import PrelabelSummary, prelabel
+from goldloop.pipeline.prelabel import PAGE, PrelabelSummary, prelabel
+from goldloop.pipeline.prelabel_pages import Meter, PageSummary, PrelabelPage, judge_page
 from goldloop.pipeline.project_plans import ByHand
 from goldloop.pipeline.publish import PublishSummary, ReadBack, publish
 from goldloop.pipeline.pull import PullRange, PullSummary, pull
 from goldloop.pipeline.resolve import ResolveSummary, resolve
 from goldloop.pipeline.score_configs import ensure_score_configs
-from goldloop.ports import EvalSink, Shelf
-from goldloop.records import Judgement, Parked, Score, Signal, State, Trace, Value
+from goldloop.ports import EvalSink, Judge, Selection, Shelf
+from goldloop.records import Judgement, Parked, Score, Signal, State, Trace, Unjudged, Value
 from goldloop.signals.judges import SignalSettings
 
 ADA, BEN, CLEO = "ada@example.org", "ben@example.org", "cleo@example.org"
@@ -61,12 +62,19 @@ class FixedJudge:
     name = "fixed"
 
     def __init__(self, version: str = "1") -> None:
-        self.version = version
+        self._version = version
         self.judged: list[str] = []
         self.answers: dict[str, dict[str, Value]] = {}
         self.dies_at: int | None = None
+        self.left: dict[str, Unjudged] = {}
 
-    def judge(self, codebook: Codebook, trace: Trace) -> Judgement:
+    def version(self, codebook: Codebook) -> str:
+        return self._version
+
+    def judge(self, codebook: Codebook, traces: Sequence[Trace]) -> list[Judgement | Unjudged]:
+        return [self.left.get(trace.trace_id) or self._judge(trace) for trace in traces]
+
+    def _judge(self, trace: Trace) -> Judgement:
         if self.dies_at == len(self.judged):
             raise KeyboardInterrupt
         self.judged.append(trace.trace_id)
@@ -74,9 +82,10 @@ class FixedJudge:
         abstained = "not sure" if "unsure" in trace.output else None
         return Judgement(
             judge=self.name,
-            judge_version=self.version,
+            judge_version=self._version,
             answers={} if abstained else self.answers.get(trace.trace_id, stated),
             probability=None if abstained else 0.75,
+            risk=None if abstained else 0.75 if "wrong" in trace.output else 0.25,
             method="fixed",
             abstained=abstained,
         )
@@ -106,7 +115,7 @@ def revised(**queue_settings: object) -> Codebook:
     return codebook(**queue_settings).model_copy(update={"version": "1.1.0"})
 
 
-def progress(_done: int, _total: int | None) -> None:
+def progress(_done: int, _total: int | None, _usd: float | None = None) -> None:
     pass
 
 
@@ -164,8 +173,16 @@ class Loop:
         self.seed += 1
         return draw(self.codebook, self.store, self.seed, self.clock(), self.signals)
 
-    def prelabel(self) -> PrelabelSummary:
-        return prelabel(self.codebook, self.source, self.judge, self.store, self.clock(), progress)
+    def prelabel(self, page_size: int = PAGE, judge: Judge | None = None, **selected: object) -> PrelabelSummary:
+        """Of what was drawn; `selected` are fields of `Selection`."""
+        judge = judge or self.judge
+        meter = Meter(self.store)
+
+        def work(page: PrelabelPage) -> PageSummary:
+            return judge_page(page, self.source, judge, self.store, self.clock, meter)
+
+        selection = Selection.model_validate(selected)
+        return prelabel(self.codebook, selection, judge, self.store, work, progress, page_size=page_size)
 
     def enqueue(self) -> EnqueueSummary:
         return enqueue(self.codebook, self.source, self.tasks, self.store, self.clock(), progress)

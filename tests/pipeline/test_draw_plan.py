@@ -10,7 +10,7 @@ from goldloop.codebook.sampling import Caps
 from goldloop.errors import ConfigError
 from goldloop.pipeline.draw import DrawSummary, choose, draw
 from goldloop.pipeline.plan import DrawPlan, digest, plan_of, read_frame, window_of
-from goldloop.records import Draw, NamedSlice, Parked, State
+from goldloop.records import Draw, Judgement, NamedSlice, Parked, Prediction, State, Vote
 from goldloop.sampling.frame import Frame, Names
 from goldloop.signals.judges import JudgeScore, SignalSettings
 from pipeline.loop import ADA, MINUTE, Loop, revised
@@ -174,6 +174,40 @@ def test_signals_and_judges_reach_the_frame(loop: Loop) -> None:
     assert frame.edited.tolist() == [trace_id == "t01" for trace_id in frame.ids()]
     assert frame.feedback[row["t02"]] == 0
     assert frame.risk[row["t03"]] == pytest.approx(1 - 3 / 8)  # grounded 3/8, where low is bad
+
+
+def test_what_our_judge_said_goes_before_a_score_and_beside_it(loop: Loop) -> None:
+    loop.signals = SignalSettings(judges=(JudgeScore(name="grounded"), JudgeScore(name="other")))
+    loop.log("a", "b", "c", "d")
+    for trace_id in ("b", "c", "d"):
+        loop.click(trace_id, "grounded", 0.1)  # 1 - 0.1 = 0.9, as low is failure
+    loop.click("d", "other", 0.2)
+    loop.pull()
+    two = [Vote(judge=name, judge_version="1", risk=risk, method="fixed") for name, risk in (("x", 0.3), ("y", 0.7))]
+    loop.store.save_predictions(
+        [
+            Prediction(
+                queue=QUEUE,
+                codebook_version="1.0.0",
+                trace_id=trace_id,
+                judged_at=loop.clock(),
+                judgement=Judgement(
+                    judge="panel", judge_version="1", risk=0.4, method="fixed", votes=two if trace_id == "c" else ()
+                ),
+            )
+            for trace_id in ("a", "b", "c")
+        ]
+    )
+    loop.clock.turn(MINUTE)
+    now = loop.clock()
+    plan = plan_of(loop.codebook.queue, [], loop.signals, None, now)
+    frame = read_frame(loop.store, QUEUE, window_of(loop.codebook.queue, now), plan)
+    nan = float("nan")
+    # c: of its two votes 0.7 is the farther one. d: nobody of ours judged it.
+    assert frame.risk.tolist() == pytest.approx([0.4, 0.4, 0.4, 0.9])
+    assert frame.risk2.tolist() == pytest.approx([nan, 0.9, 0.7, 0.8], nan_ok=True)
+    before = read_frame(loop.store, QUEUE, window_of(loop.codebook.queue, now - MINUTE), plan)
+    assert before.risk.tolist() == pytest.approx([nan, 0.9, 0.9, 0.9], nan_ok=True)
 
 
 def test_a_slice_is_what_the_targeted_policy_looks_at_until_it_ends(loop: Loop) -> None:

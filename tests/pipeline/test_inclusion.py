@@ -8,7 +8,7 @@ from builders import QUEUE
 from goldloop.pipeline.draw import draw
 from goldloop.pipeline.inclusion import combined_inclusion, inclusion_in
 from goldloop.records import Signal, State
-from pipeline.loop import ADA, Loop, revised
+from pipeline.loop import ADA, FixedJudge, Loop, revised
 
 DAY = timedelta(days=1)
 FIRST = [f"t{place}" for place in range(10)]
@@ -53,6 +53,26 @@ def test_a_run_is_worked_out_on_the_candidates_of_then(loop: Loop) -> None:
     late = Signal(signal_id="late", trace_id="t8", name="thumbs", value=0.0, at=run.drawn_at - timedelta(minutes=5))
     loop.store.save_signals([late])
     assert not inclusion_in(loop.store, run, FIRST).exact
+
+
+def test_a_later_judgement_leaves_a_past_draw_as_it_was(loop: Loop) -> None:
+    loop.use(revised(budget=4, mix={"random": 0.5, "risk": 0.5}))
+    loop.log(*FIRST[:5], output="This is wrong.")
+    loop.log(*FIRST[5:])
+    loop.pull()
+    loop.prelabel(history=True, limit=5)
+    loop.clock.turn(timedelta(seconds=1))
+    loop.draw()
+    (run,) = loop.store.draw_runs(QUEUE)
+    assert run.frame["judged"] == 5
+    drawn = {one.trace_id: one.pi for one in loop.store.draws(QUEUE, State.DRAWN)}
+    loop.prelabel()  # at the very time of the draw
+    loop.clock.turn(DAY)
+    loop.judge = FixedJudge("2")
+    assert loop.prelabel(history=True).judged == 10
+    again = inclusion_in(loop.store, run, FIRST)
+    assert again.exact
+    assert {trace_id: again.pi[trace_id] for trace_id in drawn} == pytest.approx(drawn)
 
 
 def test_counts_over_three_draws_are_right_on_average(loop: Loop) -> None:

@@ -5,10 +5,9 @@ import pytest
 from builders import QUEUE
 from goldloop.errors import RetryableError
 from goldloop.judge.lexical import LexicalJudge
-from goldloop.pipeline import prelabel as verb
-from goldloop.pipeline.prelabel import prelabel
+from goldloop.pipeline.prelabel import PrelabelSummary
 from goldloop.records import State
-from pipeline.loop import MINUTE, FixedJudge, Loop, progress
+from pipeline.loop import MINUTE, FixedJudge, Loop
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +23,7 @@ def test_only_what_has_no_judgement_is_judged(loop: Loop) -> None:
     made = loop.prelabel()
     assert (made.judged, made.abstained, made.parked) == (2, 1, 0)
     assert sorted(loop.judge.judged) == ["t1", "t2", "t3"]
-    assert loop.prelabel().model_dump() == {"judged": 0, "abstained": 0, "parked": 0}
+    assert loop.prelabel() == PrelabelSummary(judged=0, abstained=0, parked=0)
     assert len(loop.judge.judged) == 3
 
 
@@ -52,7 +51,7 @@ def test_a_new_version_judges_again_what_waits(loop: Loop) -> None:
 
 def test_another_judge_judges_too(loop: Loop) -> None:
     loop.prelabel()
-    made = prelabel(loop.codebook, loop.source, LexicalJudge(), loop.store, loop.clock(), progress)
+    made = loop.prelabel(judge=LexicalJudge())
     assert made.judged + made.abstained == 3
 
 
@@ -81,11 +80,10 @@ def test_an_empty_answer_is_still_judged(loop: Loop) -> None:
     assert loop.prelabel().judged == 2
 
 
-def test_a_run_that_was_killed_is_taken_up_where_it_saved_last(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verb, "_BATCH", 1)
+def test_a_run_that_was_killed_is_taken_up_where_it_saved_last(loop: Loop) -> None:
     loop.judge.dies_at = 2
     with pytest.raises(KeyboardInterrupt):
-        loop.prelabel()
+        loop.prelabel(page_size=1)
     loop.judge.dies_at = None
     made = loop.prelabel()
     assert made.judged + made.abstained == 1

@@ -74,6 +74,45 @@ def test_a_suggestion_says_that_it_is_uncalibrated() -> None:
     assert suggestion(codebook(), abstention) == "No suggestion: no documents"
 
 
+@pytest.mark.parametrize(
+    ("threshold", "state"),
+    [
+        (0.9, "confident, calibrated on human labels"),
+        (0.95, "calibrated on human labels"),
+        (None, "calibrated on human labels"),
+    ],
+)
+def test_a_calibrated_suggestion_says_so_and_whether_it_is_confident(threshold: float | None, state: str) -> None:
+    judgement = Judgement(
+        judge="j",
+        judge_version="1",
+        answers={"verdict": "fail"},
+        probability=0.92,
+        method="learned",
+        calibrated=True,
+        threshold=threshold,
+    )
+    assert suggestion(codebook(), judgement) == f"Fail, 92% sure ({state})"
+
+
+@pytest.mark.parametrize(
+    ("cause", "shown"),
+    [
+        (
+            "uncalibrated: 12 of 50 blind labels for fail, 61 of 50 for pass",
+            "the judge has too few human labels to learn",
+        ),
+        ("there are no documents; uncalibrated: 0 of 50 blind labels for fail", "there are no documents"),
+        ("uncalibrated: 0 of 50 labels; it refuses; it is long", "it refuses; it is long"),
+    ],
+)
+def test_an_abstention_says_its_cause_and_not_what_people_mostly_say(cause: str, shown: str) -> None:
+    abstention = Judgement(judge="j", judge_version="1", method="learned", abstained=cause)
+    told = suggestion(codebook(), abstention)
+    assert told.startswith(f"No suggestion: {shown}")
+    assert "of 50" not in told
+
+
 def test_an_empty_output_is_shown_as_such() -> None:
     assert show_output(" \n") == "(the assistant answered nothing)"
 

@@ -1,6 +1,8 @@
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from goldloop.adapters.langfuse import LangfuseSource
@@ -8,7 +10,7 @@ from goldloop.adapters.langfuse.assemble import assemble
 from goldloop.adapters.langfuse.wire import Observation
 from goldloop.errors import ConfigError, FatalError, RejectedError, RetryableError
 from goldloop.ports import Window
-from goldloop.records import Document, Step
+from goldloop.records import Document, Step, Trace
 from unit.langfuse_answers import HOST, Answers, ok
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -69,6 +71,14 @@ def test_both_passes_ask_for_no_payload() -> None:
         ("environment", "b"),
     ]
     assert second == [(name, "false" if name == "isRootObservation" else value) for name, value in first]
+
+
+@pytest.mark.parametrize("environments", [[], ["prod", "goldloop-judge"]])
+def test_the_judge_s_own_calls_are_no_candidates(environments: list[str]) -> None:
+    rows = [row(), row(2, traceId="t2", environment="goldloop-judge"), row(3, traceId="t3", environment="goldloop")]
+    answers = Answers(page(*rows), page(row(4, traceId="t4", environment="goldloop-judge")))
+    pages = list(source(answers, environments=environments).candidates(WINDOW))
+    assert [[each.trace_id for each in one.rows] for one in pages] == [["t1", "t3"], []]
 
 
 def test_pages_follow_the_cursor_until_it_is_absent() -> None:
@@ -370,3 +380,27 @@ def test_another_answer_is_read_from_the_metadata_as_an_output_is() -> None:
     assert assemble(observed(row(1, metadata={"alternative_output": " "}))).alternative is None
     below = row(2, parentObservationId="o1", metadata={"alternative_output": "of a step"})
     assert assemble(observed(row(1), below)).alternative is None
+
+
+def test_payloads_are_read_side_by_side_and_told_one_by_one() -> None:
+    together = threading.Barrier(2, timeout=10)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        together.wait()  # it breaks where one waits for the other's end
+        trace_id = request.url.params["traceId"]
+        found = row(traceId=trace_id) | ({"startTime": None} if trace_id == "bad" else {})
+        return EMPTY if trace_id == "gone" else ok({"data": [found], "meta": {}})
+
+    asked = ["a", "bad", "gone", "b"]
+    found = list(source(Answers(answer)).payloads(asked))
+    assert [one.trace_id if isinstance(one, Trace) else type(one) for one in found] == [
+        "a",
+        RejectedError,
+        type(None),
+        "b",
+    ]
+
+
+def test_a_server_that_is_away_ends_the_payloads() -> None:
+    with pytest.raises(RetryableError):
+        list(source(Answers(ok({"message": "no"}, status=503))).payloads(["a", "b"]))

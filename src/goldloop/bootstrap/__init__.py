@@ -18,16 +18,20 @@ from goldloop.adapters import labelstudio, langfuse
 from goldloop.adapters.evalfile import EvalFile
 from goldloop.adapters.labelstudio import LabelStudio
 from goldloop.adapters.langfuse import Langfuse
+from goldloop.adapters.spread import as_they_come
 from goldloop.adapters.store import SqlStore, open_store
+from goldloop.bootstrap.judges import judge_of
+from goldloop.bootstrap.prelabels import HandOut, Prelabelling, estimate_prelabel, run_prelabel
 from goldloop.codebook.load import load_folder
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import ConfigError
-from goldloop.judge.lexical import LexicalJudge
+from goldloop.judge.panel import Panel
 from goldloop.pipeline.codebooks import PublishedCodebook, admit, publish_codebook
 from goldloop.pipeline.draw import DrawSummary, draw
 from goldloop.pipeline.enqueue import enqueue
 from goldloop.pipeline.gather import gather
-from goldloop.pipeline.prelabel import prelabel
+from goldloop.pipeline.learn import LearnSummary, learn
+from goldloop.pipeline.prelabel_estimate import PrelabelEstimate
 from goldloop.pipeline.project_plans import ByHand
 from goldloop.pipeline.publish import ReadBack, publish
 from goldloop.pipeline.pull import PullRange, pull
@@ -35,7 +39,7 @@ from goldloop.pipeline.report import Report, report
 from goldloop.pipeline.resolve import resolve
 from goldloop.pipeline.score_configs import ensure_score_configs
 from goldloop.pipeline.worklist import ToRelabel, relabel, worklist
-from goldloop.ports import Clock, Judge, Progress, Shelf
+from goldloop.ports import Clock, Ledger, Progress, Shelf
 from goldloop.records import Record, State
 from goldloop.settings import Settings
 
@@ -51,7 +55,7 @@ def utc_now() -> datetime:
 
 
 def _silent(_verb: str) -> Progress:
-    return lambda _done, _total: None
+    return lambda _done, _total, _usd=None: None
 
 
 @dataclass(frozen=True)
@@ -59,12 +63,15 @@ class Run:
     """One run of verbs on a queue.
 
     `owner` is who holds the lock: a run that died and is started again under the same name takes it over. `seed` is
-    what the draw's randomness starts from; `progress` gives each verb its progress bar.
+    what the draw's randomness starts from; `progress` gives each verb its progress bar. `prelabelling` is what prelabel
+    judges, `hand_out` who has its pages worked on.
     """
 
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
     seed: int = field(default_factory=lambda: secrets.randbits(62))
     progress: Callable[[str], Progress] = _silent
+    prelabelling: Prelabelling = field(default_factory=Prelabelling)
+    hand_out: HandOut = as_they_come
 
 
 class Goldloop:
@@ -114,9 +121,21 @@ class Goldloop:
         )
         return _checked(connected, connected.check)
 
-    @cached_property
-    def judge(self) -> Judge:
-        return LexicalJudge()
+    def judge(self, queue: str, run: str, ledger: Ledger | None = None) -> Panel:
+        """Who judges the queue now; `run` is what its calls are counted by, in the ledger (None: the store's)."""
+        return judge_of(
+            self.settings,
+            self.store,
+            queue,
+            run=run,
+            clock=self.clock,
+            ledger=ledger,
+            source=lambda: self.langfuse.source,
+        )
+
+    def learn(self, queue: str | None) -> LearnSummary:
+        """Fit the queue's judges to its blind labels; it needs no lock, for the same labels give the same rows."""
+        return learn(self.codebook(queue), self.store, self.settings.judge, self.clock())
 
     @cached_property
     def codebooks(self) -> dict[str, Codebook]:
@@ -136,10 +155,14 @@ class Goldloop:
     def run(self, verbs: Iterable[str], queue: str | None, run: Run) -> Iterator[tuple[str, Record]]:
         """Run these verbs in order under the queue's lock; each verb's name and summary as it ends.
 
-        `LockedError` where another run holds the queue.
+        `LockedError` where another run holds the queue. A prelabel of history takes hours and touches nothing that the
+        other verbs do: it has a lock of its own, and the loop goes on beside it.
         """
-        codebook = self.codebook(queue)
-        with self.hold(codebook, run.owner):
+        codebook, verbs = self.codebook(queue), list(verbs)
+        history = run.prelabelling.selection.history
+        if history and verbs != ["prelabel"]:
+            raise ConfigError("history is judged by prelabel alone: run the other verbs without it")
+        with self.hold(codebook, run.owner, history=history):
             published = admit(codebook, self.store, self.clock())
             for verb in verbs:
                 if verb in {"enqueue", "gather"}:
@@ -186,6 +209,10 @@ class Goldloop:
         codebook = self.codebook(queue)
         return draw(codebook, self.store, seed, self.clock(), self.settings.signals, dry_run=True)
 
+    def estimate(self, queue: str | None, asked: Prelabelling) -> PrelabelEstimate:
+        """What this prelabel would take, without a lock, and without judging or leaving anything."""
+        return estimate_prelabel(self, self.codebook(queue), asked)
+
     def peek(self, queue: str | None) -> Report:
         """The queue's report, without a lock and without asking any server."""
         return report(self.codebook(queue), self.store, self.clock())
@@ -206,9 +233,13 @@ class Goldloop:
                 )
             self.store.save_project(project.model_copy(update={"url": url}))
 
-    def hold(self, codebook: Codebook, owner: str) -> AbstractContextManager[None]:
-        """The queue's lock; whoever holds it may take it again under the same name. `LockedError` for others."""
-        return self.store.lock(f"queue:{codebook.name}", owner, timedelta(seconds=self.settings.lock_seconds))
+    def hold(self, codebook: Codebook, owner: str, *, history: bool = False) -> AbstractContextManager[None]:
+        """The queue's lock; whoever holds it may take it again under the same name. `LockedError` for others.
+
+        With `history` that of judging the queue's history.
+        """
+        name = f"{'history' if history else 'queue'}:{codebook.name}"
+        return self.store.lock(name, owner, timedelta(seconds=self.settings.lock_seconds))
 
     def _verb(self, verb: str, codebook: Codebook, run: Run) -> Record:
         now = self.clock()
@@ -217,7 +248,7 @@ class Goldloop:
         steps: dict[str, Callable[[], Record]] = {
             "pull": lambda: pull(self.langfuse.source, store, self._reach(now), now, progress),
             "draw": lambda: draw(codebook, store, run.seed, now, self.settings.signals),
-            "prelabel": lambda: prelabel(codebook, self.langfuse.source, self.judge, store, now, progress),
+            "prelabel": lambda: run_prelabel(self, codebook, run),
             "enqueue": lambda: enqueue(codebook, self.langfuse.source, self.label_studio, store, now, progress),
             "gather": lambda: gather(codebook, self.label_studio, store, now, progress),
             "resolve": lambda: resolve(codebook, store, now, progress),

@@ -18,9 +18,12 @@ import typer
 from goldloop import __version__
 from goldloop.cli import backtest as _backtest
 from goldloop.cli import codebook_publish as _codebook_publish
+from goldloop.cli import prelabel as _prelabel
 from goldloop.cli import yields as _yields
+from goldloop.cli.backend import backend_app
 from goldloop.cli.codebooks import codebook_app
 from goldloop.cli.draws import rehearse, slice_app
+from goldloop.cli.judges import judge_app
 from goldloop.cli.opened import opened
 from goldloop.cli.options import AsJson, Queue, Seed, example
 from goldloop.errors import ConfigError, GoldloopError
@@ -36,8 +39,10 @@ app = typer.Typer(
 parked_app = typer.Typer(no_args_is_help=True, help="What was kept aside, and trying it again.")
 codebook_app.add_typer(_codebook_publish.app)
 app.add_typer(codebook_app, name="codebook")
+app.add_typer(judge_app, name="judge")
 app.add_typer(parked_app, name="parked")
 app.add_typer(slice_app, name="slice")
+app.add_typer(backend_app, name="backend")
 _backtest.register(app)
 _yields.register(app)
 
@@ -81,10 +86,7 @@ def draw(
         _run(["draw"], queue, as_json, seed)
 
 
-@app.command(epilog=example("goldloop prelabel"))
-def prelabel(queue: Queue = None, as_json: AsJson = False) -> None:
-    """Have the judge answer for what was drawn, before anyone sees it."""
-    _run(["prelabel"], queue, as_json)
+_prelabel.register(app)
 
 
 @app.command(epilog=example("goldloop enqueue"))

@@ -49,13 +49,14 @@ def table(*columns: str, title: str | None = None, numbers: tuple[str, ...] = ()
 def bars(*, quiet: bool) -> Iterator[Callable[[str], Progress]]:
     """Progress by verb, on stderr so that stdout can be piped; nothing where nobody looks."""
     if quiet or not err.is_terminal:
-        yield lambda _verb: lambda _done, _total: None
+        yield lambda _verb: lambda _done, _total, _usd=None: None
         return
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description:<9}"),
         BarColumn(bar_width=30),
         TextColumn("{task.completed:>7,}"),
+        TextColumn("{task.fields[cost]}"),
         TimeElapsedColumn(),
     )
     # Redirected, the summaries that are printed meanwhile go above the bars; into a pipe they must not.
@@ -64,14 +65,21 @@ def bars(*, quiet: bool) -> Iterator[Callable[[str], Progress]]:
         def of(verb: str) -> Progress:
             for done in shown.task_ids:
                 shown.remove_task(done)
-            row: TaskID = shown.add_task(verb, total=None)
+            row: TaskID = shown.add_task(verb, total=None, cost="")
 
-            def report(done: int, total: int | None) -> None:
-                shown.update(row, completed=done, total=total)
+            def report(done: int, total: int | None, usd: float | None = None) -> None:
+                # Of what is paid for, how many there are belongs beside what it cost so far.
+                of = f"of {total:,}, " if total is not None else ""
+                shown.update(row, completed=done, total=total, cost=f"{of}{money(usd)}" if usd else "")
 
             return report
 
         yield of
+
+
+def money(usd: float) -> str:
+    """Cents from a dollar on, and below it as much as tells something."""
+    return f"${usd:,.2f}" if usd >= 1 or not usd else f"${usd:.4f}"
 
 
 def print_json(value: Mapping[str, object]) -> None:
@@ -87,7 +95,9 @@ def print_summary(verb: str, summary: Record) -> None:
     parts: list[str] = []
     for name, value in summary:
         words = name.replace("_", " ")
-        if isinstance(value, bool | int) and (value or not parts):
+        if name == "usd" and value:
+            parts.append(f"cost [bold]{money(value)}[/bold]")
+        elif isinstance(value, bool | int) and (value or not parts):
             parts.append(f"{words} [bold]{value:,}[/bold]")
         elif isinstance(value, dict) and any(value.values()):
             parts.append(f"{words} ({', '.join(f'{plain(key)} {count:,}' for key, count in value.items() if count)})")
@@ -97,6 +107,8 @@ def print_summary(verb: str, summary: Record) -> None:
     explained = getattr(summary, "explanation", None)
     if explained is not None:
         line.add_row("", brief(explained))
+    if getattr(summary, "state", "done") != "done":
+        line.add_row("", f"[yellow]{plain(getattr(summary, 'state', ''))}[/yellow]")
     out.print(line)
 
 

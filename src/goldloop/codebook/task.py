@@ -116,14 +116,21 @@ def suggestion(codebook: Codebook, judgement: Judgement, *, swap: bool = False) 
     reason may tell which is whose.
     """
     if judgement.abstained:
-        return f"No suggestion: {clean(judgement.abstained)}"
+        return _no_suggestion(judgement.abstained)
     answer = judgement.answers.get(codebook.verdict.name)
     shown = side(answer, swap=swap) if isinstance(answer, str) and codebook.verdict.kind == "pairwise" else answer
     label = next((text for text, alias, _, _ in offers(codebook.verdict) if alias == shown), "?")
     sure = f", {judgement.probability:.0%} sure" if judgement.probability is not None else ""
     state = "calibrated on human labels" if judgement.calibrated else "uncalibrated: do not lean on the number"
+    state = f"confident, {state}" if judgement.confident else state
     reason = "" if codebook.pairwise else judgement.reason
     return clean(f"{label}{sure} ({state})\n{reason}").strip()
+
+
+def _no_suggestion(cause: str) -> str:
+    """Without how many labels there are of what: who reads that "fail" is rare looks for fewer failures."""
+    causes = [one for one in cause.split("; ") if not one.startswith("uncalibrated:")]
+    return f"No suggestion: {clean('; '.join(causes)) or 'the judge has too few human labels to learn from'}"
 
 
 def shown_messages(trace: Trace) -> list[Message]:

@@ -39,7 +39,7 @@ class Board:
     def step(self, name: str) -> Progress:
         """The bar of a step that counts."""
 
-        def report(done: int, total: int | None) -> None:
+        def report(done: int, total: int | None, _usd: float | None = None) -> None:
             with self._lock:
                 if self._bars is None:
                     self._line(name, f"{done}" if total is None else f"{done} of {total}", final=done == total)

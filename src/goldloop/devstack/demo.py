@@ -13,8 +13,8 @@ from pathlib import Path
 
 from goldloop import settings
 from goldloop.adapters.labelstudio.accounts import sign_up
-from goldloop.adapters.labelstudio.backends import connect_backend
 from goldloop.bootstrap import Goldloop
+from goldloop.bootstrap.backends import MlBackend
 from goldloop.devstack import annotators, send
 from goldloop.devstack.counts import Counts, read_back
 from goldloop.devstack.stack import Stack
@@ -53,6 +53,8 @@ class Demo:
             "GOLDLOOP_PULL__LOOKBACK_DAYS": "30",
             "GOLDLOOP_EVALS": str(stack.places.state / "evals"),
             "GOLDLOOP_QUEUE": QUEUE,
+            # So that there is something to see before there are labels to learn from: marked as uncalibrated.
+            "GOLDLOOP_JUDGE__MEMBERS": os.environ.get("GOLDLOOP_JUDGE__MEMBERS") or "learned,lexical",
             "GOLDLOOP_CODEBOOKS": str(stack.places.checkout / "label_configs"),
         }
 
@@ -115,11 +117,10 @@ class Demo:
         backend = goldloop.settings.ml_backend
         if not (backend.url and backend.username and backend.password):
             return
-        connected = connect_backend(
-            goldloop.label_studio, project.project_id, backend.url, "goldloop judge", backend.username, backend.password
-        )
-        if not connected:
-            self.say(f"Label Studio could not reach the ML backend: {connected.reason}")
+        projects = [one for one in goldloop.store.projects(project.queue) if one.project_id == project.project_id]
+        for one in MlBackend.of(backend).connect(goldloop.label_studio, projects):
+            if not one.served:
+                self.say(f"Label Studio could not reach the ML backend: {one.reason}")
 
     def _annotate(self, goldloop: Goldloop, project: Project) -> None:
         names = annotators.raters(self.traces)

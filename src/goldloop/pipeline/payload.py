@@ -1,5 +1,7 @@
 """The payload of a drawn trace, or the reason why nobody can judge it."""
 
+from collections.abc import Iterator, Sequence
+
 from goldloop.errors import RejectedError
 from goldloop.ports import TraceSource
 from goldloop.records import Trace
@@ -10,7 +12,23 @@ def fetch(source: TraceSource, trace_id: str, *, pairwise: bool = False) -> Trac
 
     Where two answers are to be compared (`pairwise`), one that has no second answer is refused with `no_alternative`.
     """
-    trace = source.trace(trace_id)
+    return _judgeable(source.trace(trace_id), pairwise=pairwise)
+
+
+def fetch_all(
+    source: TraceSource, trace_ids: Sequence[str], *, pairwise: bool = False
+) -> Iterator[Trace | RejectedError]:
+    """Each as `fetch` gives it, in order and several side by side; what it raises of one trace stands in its place."""
+    for found in source.payloads(trace_ids):
+        try:
+            yield _judgeable(found, pairwise=pairwise)
+        except RejectedError as error:
+            yield error
+
+
+def _judgeable(trace: Trace | RejectedError | None, *, pairwise: bool) -> Trace:
+    if isinstance(trace, RejectedError):
+        raise trace
     if trace is None:
         raise RejectedError("Langfuse", "the trace was deleted there after it was drawn", reason="trace_gone")
     if not trace.output.strip() and not any(message.content.strip() for message in trace.messages):

@@ -13,7 +13,7 @@ from goldloop.codebook.queue import QueueSettings
 from goldloop.codebook.sampling import Caps, PolicyName, PolicySettings, Slice
 from goldloop.errors import ConfigError
 from goldloop.numeric import Bools
-from goldloop.ports import Column, SignalColumns, Store, Window
+from goldloop.ports import Column, Risks, SignalColumns, Store, Window
 from goldloop.records import DrawRun, NamedSlice, Record
 from goldloop.sampling.design import Design, design
 from goldloop.sampling.frame import Frame
@@ -31,6 +31,8 @@ _CONDITIONS: dict[str, Column] = {
     "start": "time",
     "end": "time",
 }
+_INSTANT = timedelta(microseconds=1)
+"""What a judge says at the very time of a draw comes after it."""
 _LATE = timedelta(days=1)
 """A signal may say that it came this long before the trace that it is about, or after now: clocks differ."""
 
@@ -144,7 +146,8 @@ def read_frame(
 ) -> Frame:
     """The candidates of the window, with what users and judges say of them, and which must be reviewed.
 
-    With `as_of` those that there were then; `even` those, as if no draw had taken them.
+    With `as_of` those that there were then; `even` those, as if no draw had taken them. What goldloop's judges say
+    counts up to the window's end, which is the time of the draw: a later judgement leaves a past draw as it was.
     """
     again = plan.shares.get("relabel")
     frame = store.frame(
@@ -164,6 +167,7 @@ def read_frame(
         seen = evidence(signals, frame.stratum.codes.astype(np.int64), settings)
         risk, risk2 = judged(len(frame), signals, settings.judges, plan.policies.threshold)
         frame = replace(frame, feedback=seen.feedback, edited=seen.edited, risk=risk, risk2=risk2)
+    frame = _with_judgements(frame, store.risks(queue, window.end - _INSTANT)) if len(frame) else frame
     return replace(frame, must=_must(frame, plan)) if plan.must_slices or plan.must_traces else frame
 
 
@@ -224,6 +228,20 @@ def _on(frame: Frame, columns: SignalColumns) -> Signals:
         label=columns.label.codes[there].astype(np.int64),
         labels=columns.label.table,
     )
+
+
+def _with_judgements(frame: Frame, judged: Risks) -> Frame:
+    """What goldloop's own judge said goes first; a judge's score in Langfuse stands in for it, or beside it."""
+    row = np.minimum(np.searchsorted(frame.trace_id, judged.trace_id), len(frame) - 1)
+    there = frame.trace_id[row] == judged.trace_id
+    if not there.any():
+        return frame
+    risk, risk2 = frame.risk.copy(), frame.risk2.copy()
+    rows, dissent = row[there], judged.dissent[there]
+    # Both right sides are read before either is written.
+    risk2[rows] = np.where(np.isnan(dissent), risk[rows], dissent)
+    risk[rows] = judged.risk[there]
+    return replace(frame, risk=risk, risk2=risk2)
 
 
 def _must(frame: Frame, plan: DrawPlan) -> Bools:

@@ -1,53 +1,142 @@
-"""A judge's answer for each drawn trace, before anyone sees it."""
+"""A judge's answer for each drawn trace, before anyone sees it; or for candidates of history, drawn or not.
 
-from datetime import datetime
+What is to be judged is handed out in pages, made as they are asked for: a million candidates take no memory. Spent
+money is no error: no further page is handed out, and the summary says what is left.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby, islice
+from math import ceil
 
 from goldloop.codebook.schema import Codebook
-from goldloop.errors import RejectedError
-from goldloop.pipeline.parking import park
-from goldloop.pipeline.payload import fetch
-from goldloop.ports import Judge, Progress, Store, TraceSource
-from goldloop.records import Prediction, Record
+from goldloop.errors import ConfigError
+from goldloop.pipeline.prelabel_pages import PARKED_PRELABEL, VERB, PageSummary, PrelabelPage, Work
+from goldloop.ports import Judge, Progress, Selection, Store
+from goldloop.records import Record, State
 
-_BATCH = 50
-"""Predictions saved at once: what a killed run has to judge again."""
+PAGE = 50
+"""Traces on a page where nobody says otherwise."""
+
+HandOut = Callable[[Work, Iterable[PrelabelPage]], Iterator[PageSummary]]
+"""Has each page worked on, here or elsewhere, and gives the summaries as they come; it asks for pages one by one."""
 
 
 class PrelabelSummary(Record):
     judged: int
     abstained: int
     parked: int
+    gone: int = 0
+    left: int = 0
+    calls: int = 0
+    cached: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float = 0.0
+    state: str = "done"
 
 
-def prelabel(
-    codebook: Codebook, source: TraceSource, judge: Judge, store: Store, now: datetime, progress: Progress
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be judged by now: how many at most, and lists of ids, each with the version that asks them."""
+
+    total: int
+    lists: Iterable[tuple[str, Sequence[str]]]
+    history: bool = False
+
+    def pages(self, queue: str, size: int) -> Iterator[PrelabelPage]:
+        for version, group in groupby(self.lists, key=lambda one: one[0]):
+            ids = chain.from_iterable(some for _, some in group)
+            while page := tuple(islice(ids, size)):
+                yield PrelabelPage(queue=queue, codebook_version=version, trace_ids=page, history=self.history)
+
+
+def one_by_one(work: Work, pages: Iterable[PrelabelPage]) -> Iterator[PageSummary]:
+    return map(work, pages)
+
+
+def prelabel(  # noqa: PLR0913 - what it takes to judge, and how it is handed out
+    codebook: Codebook,
+    selection: Selection,
+    judge: Judge,
+    store: Store,
+    work: Work,
+    progress: Progress,
+    *,
+    page_size: int = PAGE,
+    most_pages: int | None = None,
+    hand_out: HandOut = one_by_one,
 ) -> PrelabelSummary:
-    """Judge every drawn trace that this judge, in this version, has not judged. A trace that is gone is parked."""
-    todo = store.unjudged(codebook.name, judge.name, judge.version)
-    waiting: list[Prediction] = []
-    judged = abstained = parked = 0
-    for done, draw in enumerate(todo, start=1):
-        asked = store.codebook(codebook.name, draw.codebook_version)
-        try:
-            trace = fetch(source, draw.trace_id, pairwise=asked.pairwise)
-        except RejectedError as error:
-            park(store, "prelabel", f"trace:{draw.trace_id}", error, now, queue=codebook.name, trace_id=draw.trace_id)
-            parked += 1
-        else:
-            judgement = judge.judge(asked, trace)
-            judged += judgement.abstained is None
-            abstained += judgement.abstained is not None
-            waiting.append(
-                Prediction(
-                    queue=codebook.name,
-                    codebook_version=draw.codebook_version,
-                    trace_id=draw.trace_id,
-                    judged_at=now,
-                    judgement=judgement,
-                )
-            )
-        if len(waiting) >= _BATCH or done == len(todo):
-            store.save_predictions(waiting)
-            waiting = []
-        progress(done, len(todo))
-    return PrelabelSummary(judged=judged, abstained=abstained, parked=parked)
+    """Judge what the selection names and this judge, in this version, has not judged.
+
+    Drawn traces are asked by the version that they were drawn for, those of history by the codebook's own.
+
+    `work` judges a page, as `judge_page` does, and `hand_out` has it done. A page holds `page_size` traces, or more
+    where there would be more than `most_pages` of them.
+    """
+    wanted = wanted_of(codebook, selection, judge, store)
+    size = max(page_size, ceil(wanted.total / most_pages)) if most_pages else page_size
+    made = PageSummary()
+    stopped = False
+
+    def pages() -> Iterator[PrelabelPage]:
+        for page in wanted.pages(codebook.name, size):
+            if stopped:
+                return
+            yield page
+
+    progress(0, wanted.total, 0.0)
+    for summary in hand_out(work, pages()):
+        made += summary
+        stopped |= summary.stops
+        progress(made.traces, wanted.total, made.usd)
+    return _summary(made, max(0, wanted.total - made.traces) if stopped else 0, history=selection.history)
+
+
+def wanted_of(codebook: Codebook, selection: Selection, judge: Judge, store: Store) -> Wanted:
+    """What is to be judged. A prelabel that was parked is not asked for again until it is retried."""
+    aside = _aside(codebook.name, store)
+    if selection.history:
+        asked = (codebook.name, codebook.version, judge.name, judge.version(codebook))
+        # The limit is kept here: what is aside must not use it up.
+        found = store.unjudged_candidates(*asked, selection.model_copy(update={"limit": None}))
+        ids = (trace_id for some in found for trace_id in some if trace_id not in aside)
+        one_each = ((codebook.version, (trace_id,)) for trace_id in islice(ids, selection.limit))
+        return Wanted(store.count_unjudged_candidates(*asked, selection), one_each, history=True)
+    if selection.since or selection.until or selection.categories:
+        raise ConfigError("times and categories choose among all candidates: name them together with --history")
+    drawn = sorted(store.draws(codebook.name, State.DRAWN), key=lambda draw: draw.codebook_version)  # stable
+    todo: list[tuple[str, str]] = []
+    for version, group in groupby(drawn, key=lambda draw: draw.codebook_version):
+        known = store.judged(codebook.name, version, judge.name, judge.version(store.codebook(codebook.name, version)))
+        todo += [(version, one.trace_id) for one in group if one.trace_id not in known | aside]
+    todo = todo[: selection.limit]
+    return Wanted(len(todo), [(version, (trace_id,)) for version, trace_id in todo])
+
+
+def _aside(queue: str, store: Store) -> set[str]:
+    rows = (row.subject for row in store.parked(queue) if row.verb == VERB)
+    return {subject.removeprefix(PARKED_PRELABEL) for subject in rows if subject.startswith(PARKED_PRELABEL)}
+
+
+def _summary(made: PageSummary, unasked: int, *, history: bool) -> PrelabelSummary:
+    """`unasked` traces were on no page, for what stopped the pages before them."""
+    over_budget = made.over_budget + (unasked if made.over_budget else 0)
+    later = made.later + (0 if made.over_budget else unasked)
+    whys = {"budget spent": over_budget, "the judge's server is away": later, "the workers died": made.lost}
+    left = " and ".join(f"{why}: {count:,} left for another run" for why, count in whys.items() if count)
+    if left and not history:
+        left += ", and without a prelabel if enqueued before"
+    return PrelabelSummary(
+        judged=made.judged,
+        abstained=made.abstained,
+        parked=made.parked,
+        gone=made.gone,
+        left=over_budget + later + made.lost,
+        calls=made.calls,
+        cached=made.cached,
+        input_tokens=made.input_tokens,
+        output_tokens=made.output_tokens,
+        usd=round(made.usd, 9),
+        state=left or "done",
+    )

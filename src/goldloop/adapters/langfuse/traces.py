@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from goldloop.adapters.langfuse.wire import Observation, ScoreRow
 from goldloop.codebook.sampling import WRITTEN
 from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError
+from goldloop.judge.settings import JUDGE_ENVIRONMENT
 from goldloop.ports import Page, Window
 from goldloop.records import Candidate, Signal, Trace
 from goldloop.sampling.sketch import NONE, simhash
@@ -28,6 +30,8 @@ _PAGE: Final = 1000
 _SCORE_PAGE: Final = 100
 _PAYLOAD_PAGE: Final = 100
 """Rows with input and output are as large as the app makes them, so few come at once."""
+_SIDE_BY_SIDE: Final = 8
+"""Traces whose payload is read at once. Each thread keeps to the waits that the server asks for."""
 _PAYLOAD_FIELDS: Final = "core,basic,time,io,metadata,model,usage,metrics,trace_context"
 
 
@@ -126,6 +130,22 @@ class LangfuseSource:
             )
         return None
 
+    def payloads(self, trace_ids: Sequence[str]) -> Iterator[Trace | RejectedError | None]:
+        """A request a trace, some of them under way at once.
+
+        No filter is known to give the observations of several traces together, and in one answer they would not fit.
+        """
+        if not trace_ids:
+            return
+        with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(trace_ids)), thread_name_prefix="payload") as threads:
+            yield from threads.map(self._payload, trace_ids)
+
+    def _payload(self, trace_id: str) -> Trace | RejectedError | None:
+        try:
+            return self.trace(trace_id)
+        except RejectedError as error:
+            return error
+
     def trace_url(self, trace_id: str) -> str:
         if self._project is None:
             self._project = self._project_id()
@@ -159,10 +179,14 @@ class LangfuseSource:
         return None if found == UNCATEGORISED else found
 
     def _candidates(self, observations: Iterable[Observation], *, roots: bool) -> list[Candidate]:
-        """One a trace, by its earliest observation on the page; `roots` of them counted once each."""
+        """One a trace, by its earliest observation on the page; `roots` of them counted once each.
+
+        None of the judge's own calls: the loop would draw and judge its own judging.
+        """
         by_trace: dict[str, dict[str, Observation]] = {}
         for each in observations:
-            by_trace.setdefault(each.trace_id, {})[each.id] = each
+            if each.environment != JUDGE_ENVIRONMENT:
+                by_trace.setdefault(each.trace_id, {})[each.id] = each
         return [self._candidate(list(found.values()), roots=roots) for found in by_trace.values()]
 
     def _candidate(self, observations: Sequence[Observation], *, roots: bool) -> Candidate:

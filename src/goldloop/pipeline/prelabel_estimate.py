@@ -1,0 +1,120 @@
+"""What a prelabel would take, before anything is asked: by a small sample of payloads, and by what past calls took."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import groupby, islice
+from math import ceil
+from typing import Protocol, runtime_checkable
+
+from pydantic import Field
+
+from goldloop.codebook.schema import Codebook
+from goldloop.pipeline.payload import fetch_all
+from goldloop.pipeline.prelabel import PAGE, wanted_of
+from goldloop.ports import Judge, Limits, Selection, Store, TraceSource
+from goldloop.records import Estimate, Record, Trace
+
+SAMPLE = 20
+_AMONG = 1000
+"""The sample is taken evenly from so many of the first."""
+_PAST = timedelta(days=30)
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """A judge whose answers cost something, and that can tell how much beforehand."""
+
+    def estimate(self, codebook: Codebook, traces: Sequence[Trace]) -> Estimate: ...
+
+
+class PrelabelEstimate(Record):
+    """Numbers for all traces, scaled up from the sample."""
+
+    judge: str
+    traces: int
+    pages: int
+    sampled: int = Field(description="payloads that were read for it")
+    calls: int = 0
+    cached: int = Field(default=0, description="answers that are there already, and cost nothing")
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = Field(default=0.0, description="None: no price is known")
+    calls_left: int | None = Field(default=None, description="what the budget leaves; None: no limit")
+    usd_left: float | None = None
+    seconds: float | None = Field(default=None, description="by the latency of past calls; None: there are none")
+
+    @property
+    def within_budget(self) -> bool:
+        calls = self.calls_left is None or self.calls <= self.calls_left
+        return calls and (self.usd_left is None or self.usd is None or self.usd <= self.usd_left)
+
+
+def estimate(  # noqa: PLR0913 - what it takes to judge, and to count
+    codebook: Codebook,
+    selection: Selection,
+    judge: Judge,
+    source: TraceSource,
+    store: Store,
+    limits: Limits,
+    now: datetime,
+    *,
+    at_once: int,
+    page_size: int = PAGE,
+) -> PrelabelEstimate:
+    """Nothing is judged and nothing written; at most `SAMPLE` payloads are read. `at_once` calls go side by side."""
+    wanted = wanted_of(codebook, selection, judge, store)
+    first = [(version, trace_id) for version, some in islice(wanted.lists, _AMONG) for trace_id in some]
+    step = max(1, ceil(len(first) / SAMPLE))
+    sampled, found = _sample(codebook, first[::step], judge, source, store)
+    scale = wanted.total / sampled if sampled else 0.0
+    calls_left, usd_left = _left(store, limits, now)
+    past = store.spent(now - _PAST)
+    calls = round(found.calls * scale)
+    return PrelabelEstimate(
+        judge=judge.name,
+        traces=wanted.total,
+        pages=ceil(wanted.total / page_size),
+        sampled=sampled,
+        calls=calls,
+        cached=round(found.cached * scale),
+        input_tokens=round(found.input_tokens * scale),
+        output_tokens=round(found.output_tokens * scale),
+        usd=None if found.usd is None else round(found.usd * scale, 6),
+        calls_left=calls_left,
+        usd_left=usd_left,
+        seconds=calls * past.seconds / past.calls / at_once if past.calls else None,
+    )
+
+
+def _sample(
+    codebook: Codebook, some: Sequence[tuple[str, str]], judge: Judge, source: TraceSource, store: Store
+) -> tuple[int, Estimate]:
+    """How many payloads could be read, and what judging them would take."""
+    if not isinstance(judge, Estimating):
+        return 0, Estimate()
+    sampled, total = 0, Estimate()
+    for version, group in groupby(some, key=lambda one: one[0]):
+        asked = codebook if version == codebook.version else store.codebook(codebook.name, version)
+        found = fetch_all(source, [trace_id for _, trace_id in group], pairwise=asked.pairwise)
+        traces = [one for one in found if isinstance(one, Trace)]
+        one = judge.estimate(asked, traces)
+        sampled += len(traces)
+        total = Estimate(
+            calls=total.calls + one.calls,
+            cached=total.cached + one.cached,
+            input_tokens=total.input_tokens + one.input_tokens,
+            output_tokens=total.output_tokens + one.output_tokens,
+            usd=None if total.usd is None or one.usd is None else total.usd + one.usd,
+        )
+    return sampled, total
+
+
+def _left(store: Store, limits: Limits, now: datetime) -> tuple[int | None, float | None]:
+    """Calls and USD that a run begun now may still spend."""
+    today = store.spent(now.replace(hour=0, minute=0, second=0, microsecond=0))
+    calls = [limits.calls_per_run, None if limits.calls_per_day is None else limits.calls_per_day - today.calls]
+    usd = [limits.usd_per_run, None if limits.usd_per_day is None else limits.usd_per_day - today.usd]
+    return (
+        min((max(0, one) for one in calls if one is not None), default=None),
+        min((max(0.0, round(one, 9)) for one in usd if one is not None), default=None),
+    )
