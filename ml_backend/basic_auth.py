@@ -1,4 +1,4 @@
-"""Basic auth (RFC 7617), compared in constant time."""
+"""Who may ask: Basic auth (RFC 7617), and for webhooks a secret; both compared in constant time."""
 
 import base64
 import binascii
@@ -18,6 +18,7 @@ class Credentials:
 
     username: str
     password: SecretStr
+    webhook_secret: SecretStr | None = None
 
     @classmethod
     def of(cls, settings: MlBackendSettings) -> Self:
@@ -30,7 +31,10 @@ class Credentials:
                 raise ConfigError(f"GOLDLOOP_ML_BACKEND__{name} cannot be sent by Basic auth: use ASCII, and no colon.")
         assert username is not None
         assert password is not None
-        return cls(username, password)
+        secret = settings.webhook_secret
+        if secret is not None and not secret.get_secret_value().isascii():
+            raise ConfigError("GOLDLOOP_ML_BACKEND__WEBHOOK_SECRET cannot be sent in a header: use ASCII.")
+        return cls(username, password, secret)
 
     def admit(self, header: str | None) -> bool:
         """Whether an Authorization header carries them; it takes as long for a near miss as for a far one."""
@@ -46,3 +50,8 @@ class Credentials:
             & hmac.compare_digest(password, self.password.get_secret_value().encode())
             & (colon == b":")
         )
+
+    def admit_notice(self, secret: str | None) -> bool:
+        """Whether a webhook's header carries the secret; never where none is set."""
+        wanted = self.webhook_secret.get_secret_value() if self.webhook_secret else ""
+        return hmac.compare_digest((secret or "").encode(), wanted.encode()) and wanted != ""

@@ -1,6 +1,6 @@
 """label-studio-ml's own Flask app, made fit for a network.
 
-What is changed about it: every route but `/health` asks for Basic auth, bodies are checked, errors are JSON without a
+What is changed about it: every route but `/health` asks for credentials, bodies are checked, errors are JSON without a
 traceback, nothing logs a header or a body, `/versions` also answers GET, and no app shares state with another.
 """
 
@@ -10,58 +10,57 @@ import logging
 import time
 from collections.abc import Callable
 from types import ModuleType
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from flask import Flask, Response, g, jsonify, request
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic_core import to_json
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import BadRequest, Gone, HTTPException, Unauthorized
+from werkzeug.exceptions import BadRequest, Gone, HTTPException, RequestEntityTooLarge, Unauthorized
 
 from goldloop.bootstrap import Goldloop
 from goldloop.codebook.result import MODEL_VERSION
 from goldloop.settings import Settings
 from ml_backend.basic_auth import Credentials
+from ml_backend.extra_params import ExtraParamsError, read_extra_params
 from ml_backend.model import PrelabelModel, PrelabelModels
-from ml_backend.prelabels import Prelabels
+from ml_backend.sent import NotTheProtocolError, read_notice, read_predict, read_setup
+from ml_backend.service import Service
 
-BodyT = TypeVar("BodyT", bound=BaseModel)
+ReadT = TypeVar("ReadT")
 
 _log = logging.getLogger(__name__)
 
 BODY_LIMIT: Final = 256 * 1024 * 1024
 """Bytes. Label Studio sends all tasks of a retrieve in one request: some 25,000 of 10 KB."""
+NOTICE_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of a `/setup` or a webhook: a label config, or a project and a task."""
+DRAINED: Final = 16 * 1024 * 1024
+"""Bytes of a body that is too large that are read, and thrown away."""
 HEALTH: Final = "health"
-
-Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
-
-
-class _Predict(BaseModel):
-    """`/predict`. The other fields (`params` with a login, `force_reload`, ...) mean nothing here."""
-
-    tasks: list[Any]
-    project: Text = ""
-    label_config: Text = ""
+WEBHOOK: Final = "webhook"
+PROJECT_HEADER: Final = "X-Goldloop-Project"
+"""Which project a webhook without a payload is about: goldloop has Label Studio send no annotation, only the news."""
+SECRET_HEADER: Final = "X-Goldloop-Secret"  # noqa: S105 - the name of a header
 
 
-class _Webhook(BaseModel):
-    action: Text = ""
+class _SetupRefusedError(BadRequest):
+    """It goes into the status line too: of an answer that is no success Label Studio shows people nothing else."""
 
 
 def create_app(settings: Settings) -> Flask:
     """The WSGI app. `ConfigError` where a setting is missing or wrong, `RetryableError` where the store is away."""
     credentials = Credentials.of(settings.ml_backend)
-    goldloop = Goldloop(settings)
-    return serve(Prelabels(goldloop.judge, goldloop.store, goldloop.codebooks, goldloop.clock), credentials)
+    return serve(Service(Goldloop(settings)), credentials)
 
 
-def serve(prelabels: Prelabels, credentials: Credentials) -> Flask:
-    """The WSGI app that serves these prelabels to whoever has these credentials."""
+def serve(service: Service, credentials: Credentials) -> Flask:
+    """The WSGI app that gives this service to whoever has these credentials."""
     api: Any = _own_copy("label_studio_ml.api")
     models = PrelabelModels()
     api._manager = models  # noqa: SLF001 - the library's one place for it
-    app: Flask = api.init_app(PrelabelModel, prelabels=prelabels)
+    app: Flask = api.init_app(PrelabelModel, service=service)
     app.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
-    app.view_functions.update(_views(prelabels, models))
+    app.view_functions.update(_views(service, models, credentials))
     app.add_url_rule("/versions", "get_version", methods=["GET"])
 
     # The library's hooks log headers and bodies, its handlers answer with the text of the error.
@@ -72,6 +71,7 @@ def serve(prelabels: Prelabels, credentials: Credentials) -> Flask:
     app.after_request(_note)
     app.register_error_handler(HTTPException, _refuse)
     app.register_error_handler(Exception, _fail)
+    app.extensions["goldloop"] = service
     return app
 
 
@@ -85,26 +85,36 @@ def _own_copy(name: str) -> ModuleType:
     return module
 
 
-def _views(prelabels: Prelabels, models: PrelabelModels) -> dict[str, Callable[[], Any]]:
+def _views(service: Service, models: PrelabelModels, credentials: Credentials) -> dict[str, Callable[[], Any]]:
     """By the library's names of its routes, and for all of them: its own views answer errors with tracebacks."""
 
     def predict() -> Response:
-        body = _body(_Predict)
-        predictions, model = models.predict(body.tasks, body.project, body.label_config)
-        return jsonify({"results": predictions, "model_version": model.model_version})
+        tasks, project, label_config = _sent(read_predict)
+        predictions, model = models.predict(tasks, project, label_config)
+        answer = to_json({"results": predictions, "model_version": model.model_version}) + b"\n"
+        return Response(answer, content_type="application/json")
 
     def setup() -> Response:
-        # The body is not even read: it carries the access token of whoever made the project.
-        return jsonify({"model_version": models.fetch().model_version})
+        request.max_content_length = NOTICE_LIMIT
+        project, label_config, extra_params = _sent(read_setup)
+        try:
+            params = read_extra_params(extra_params)
+        except ExtraParamsError as error:
+            _log.warning("setup of project %s refused: %s", project.partition(".")[0][:20], error)
+            raise _SetupRefusedError(f"{error}.") from None
+        return jsonify({"model_version": models.set_up(project, label_config, params).model_version})
 
     def versions() -> Response:
         return jsonify({"versions": [MODEL_VERSION]})
 
     def health() -> Response:
-        return jsonify({"status": "UP", "judge": prelabels.judge.name, "version": prelabels.judge.version})
+        known = service.health() if credentials.admit(request.headers.get("Authorization")) else {}
+        return jsonify({"status": "UP", "model_version": MODEL_VERSION, **known})
 
     def webhook() -> Response:
-        return jsonify(models.webhook(_body(_Webhook).action))
+        request.max_content_length = NOTICE_LIMIT
+        action, project = _sent(read_notice)
+        return jsonify(models.webhook(action, {"project": project or request.headers.get(PROJECT_HEADER)}))
 
     def train() -> Response:
         raise Gone("Label Studio has not asked by this address since 1.4.1: it sends webhooks.")
@@ -116,27 +126,30 @@ def _views(prelabels: Prelabels, models: PrelabelModels) -> dict[str, Callable[[
         "_is_training": lambda: jsonify({"is_training": False}),
         "get_version": versions,
         "metrics": lambda: jsonify({}),
-        "webhook": webhook,
+        WEBHOOK: webhook,
         HEALTH: health,
     }
 
 
-def _body(shape: type[BodyT]) -> BodyT:
+def _sent(read: Callable[[bytes], ReadT]) -> ReadT:
+    """The request's body; nothing of it stays with the request."""
     try:
-        return shape.model_validate(request.get_json(force=True))
-    except ValidationError as error:
-        wrong = sorted({".".join(map(str, problem["loc"])) or "the body" for problem in error.errors()})
-        raise BadRequest(f"This is not Label Studio's protocol: wrong or missing: {', '.join(wrong)}.") from None
+        return read(request.get_data(cache=False))
+    except NotTheProtocolError as error:
+        raise BadRequest(f"This is not Label Studio's protocol: {error}.") from None
 
 
 def _guard(credentials: Credentials) -> Callable[[], None]:
     def ask() -> None:
         g.begun = time.monotonic()
-        if request.endpoint != HEALTH and not credentials.admit(request.headers.get("Authorization")):
-            raise Unauthorized(
-                "Send the ML backend's user name and password by Basic auth.",
-                www_authenticate=WWWAuthenticate("basic", {"realm": "goldloop"}),
-            )
+        if request.endpoint == HEALTH or credentials.admit(request.headers.get("Authorization")):
+            return
+        if request.endpoint == WEBHOOK and credentials.admit_notice(request.headers.get(SECRET_HEADER)):
+            return
+        raise Unauthorized(
+            "Send the ML backend's user name and password by Basic auth.",
+            www_authenticate=WWWAuthenticate("basic", {"realm": "goldloop"}),
+        )
 
     return ask
 
@@ -152,7 +165,18 @@ def _refuse(error: HTTPException) -> Response:
     response = error.get_response()  # it knows its own headers, as WWW-Authenticate
     response.data = json.dumps({"status": error.code, "detail": error.description})
     response.content_type = "application/json"
+    if isinstance(error, RequestEntityTooLarge):
+        _drain()
+    if isinstance(error, _SetupRefusedError):
+        response.status = f"{error.code} {error.description}"
     return response
+
+
+def _drain() -> None:
+    """Read on for a while: a connection that is closed on a sender in the middle loses the answer."""
+    left = DRAINED
+    while left > 0 and (chunk := request.environ["wsgi.input"].read(min(left, 65536))):
+        left -= len(chunk)
 
 
 def _fail(error: Exception) -> Response:

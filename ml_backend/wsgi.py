@@ -1,5 +1,6 @@
-"""What gunicorn serves: `gunicorn --workers 1 --threads 8 ml_backend.wsgi:app`, from the repository's root."""
+"""What gunicorn serves, from the repository's root: see `gunicorn_config`."""
 
+import gc
 import logging
 import sys
 import time
@@ -21,3 +22,4 @@ try:
 except GoldloopError as error:
     sys.stderr.write(f"{error}\n")
     sys.exit(GIVE_UP)
+gc.freeze()  # what was made by now stays: no request waits while it is looked through

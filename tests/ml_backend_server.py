@@ -14,6 +14,8 @@ import pytest
 from builders import ROOT
 
 LOGIN = ("goldloop", "pass-1")
+SECRET = "webhook-secret-1"
+BAD_JUDGE = "ml_backend_bad_judge:app"
 NAMED_BY = "GOLDLOOP_TEST_ML_BACKEND_PYTHON"
 START_SECONDS = 60.0
 
@@ -24,21 +26,34 @@ def settings(folder: Path) -> dict[str, str]:
         "GOLDLOOP_STORE_URL": f"sqlite:///{folder / 'goldloop.db'}",
         "GOLDLOOP_ML_BACKEND__USERNAME": LOGIN[0],
         "GOLDLOOP_ML_BACKEND__PASSWORD": LOGIN[1],
+        "GOLDLOOP_ML_BACKEND__WEBHOOK_SECRET": SECRET,
+        "GOLDLOOP_JUDGE__MEMBERS": "lexical",
     }
 
 
 @contextmanager
-def started(folder: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def started(
+    folder: Path, variables: Mapping[str, str], application: str = "ml_backend.wsgi:app"
+) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Gunicorn with these variables and no others of goldloop's, and its address; ended on the way out.
 
     The folder gets `backend.log` and `backend.pid`.
     """
     address = f"127.0.0.1:{_free_port()}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GOLDLOOP_", "GUNICORN_"))}
-    gunicorn = [str(_python()), "-m", "gunicorn", "--no-control-socket", "--pid", str(folder / "backend.pid")]
+    gunicorn = [
+        str(_python()),
+        "-m",
+        "gunicorn",
+        "--no-control-socket",
+        "--pid",
+        str(folder / "backend.pid"),
+        "--pythonpath",
+        str(Path(__file__).parent),
+    ]
     with (folder / "backend.log").open("wb") as log:
         process = subprocess.Popen(
-            [*gunicorn, "--bind", address, "--workers", "1", "--threads", "8", "ml_backend.wsgi:app"],
+            [*gunicorn, "--bind", address, "--config", "python:ml_backend.gunicorn_config", application],
             cwd=ROOT,
             env=kept | {"PYTHONDONTWRITEBYTECODE": "1"} | dict(variables),
             stdout=log,
@@ -56,11 +71,18 @@ def started(folder: Path, variables: Mapping[str, str]) -> Iterator[tuple[str, s
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[httpx.Client]:
+def running(folder: Path, application: str = "ml_backend.wsgi:app") -> Iterator[httpx.Client]:
     """A client, with the right credentials, of a backend that is up."""
+    with running_process(folder, application) as (client, _):
+        yield client
+
+
+@contextmanager
+def running_process(folder: Path, application: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+    """As `running`, with the process."""
     log = folder / "backend.log"
     with (
-        started(folder, settings(folder)) as (url, process),
+        started(folder, settings(folder), application) as (url, process),
         httpx.Client(base_url=url, auth=LOGIN, timeout=30, trust_env=False) as client,
     ):
         give_up = time.monotonic() + START_SECONDS
@@ -68,7 +90,7 @@ def running(folder: Path) -> Iterator[httpx.Client]:
             assert process.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < give_up, log.read_text(encoding="utf-8")
             time.sleep(0.1)
-        yield client
+        yield client, process
 
 
 def _python() -> Path:

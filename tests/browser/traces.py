@@ -169,7 +169,9 @@ def sample_draft(prefix: str, url: str | None = None) -> TaskDraft:
         for one in file.signals
     ]
     trace = from_file(file)
-    return task_draft(trace, file.category, signals, judgement=LexicalJudge().judge(codebook(), trace), url=url)
+    (said,) = LexicalJudge().judge(codebook(), [trace])
+    assert isinstance(said, Judgement)
+    return task_draft(trace, file.category, signals, judgement=said, url=url)
 
 
 def _text(value: JsonValue) -> str:

@@ -58,3 +58,23 @@ def test_what_cannot_work_is_refused_by_name(username: str | None, password: str
     with pytest.raises(ConfigError, match=named) as refused:
         Credentials.of(settings)
     assert "geheim" not in str(refused.value)
+
+
+def test_a_webhook_shows_its_secret() -> None:
+    credentials = Credentials("goldloop", SecretStr("p"), SecretStr("hook-1"))
+    assert credentials.admit_notice("hook-1")
+    assert not any(credentials.admit_notice(sent) for sent in (None, "", "hook", "hook-1 ", "Hook-1", "höök"))
+
+
+@pytest.mark.parametrize("secret", [None, SecretStr("")])
+def test_without_a_secret_no_header_opens_anything(secret: SecretStr | None) -> None:
+    credentials = Credentials("goldloop", SecretStr("p"), secret)
+    assert not any(credentials.admit_notice(sent) for sent in (None, "", "None"))
+
+
+def test_a_secret_that_no_header_can_carry_is_refused_by_name() -> None:
+    settings = MlBackendSettings(username="u", password=SecretStr("p"), webhook_secret=SecretStr("geheim-ß"))
+    with pytest.raises(ConfigError, match="GOLDLOOP_ML_BACKEND__WEBHOOK_SECRET") as refused:
+        Credentials.of(settings)
+    assert "geheim" not in str(refused.value)
+    assert "p" not in repr(Credentials.of(settings.model_copy(update={"webhook_secret": None}))).split("'")

@@ -1,6 +1,8 @@
+import json
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -12,8 +14,14 @@ from goldloop.codebook.schema import Codebook
 from goldloop.codebook.task import TEXT_LIMIT, task_data
 from goldloop.errors import CodebookError, RetryableError
 from goldloop.pipeline.enqueue import prelabel_of
-from goldloop.records import Document, Judgement, Prediction, Project, Trace, Value
-from ml_backend.prelabels import Limits, Prelabels
+from goldloop.ports import Prelabel
+from goldloop.records import Document, Judgement, Prediction, Project, Trace, Unjudged, Value
+from ml_backend.extra_params import ExtraParams
+from ml_backend.judges import QueueJudges
+from ml_backend.live import Limits, Live
+from ml_backend.memory import Memory
+from ml_backend.prelabels import Prelabels
+from ml_backend.project_model import ProjectModel, project_model
 
 XML = render(codebook())
 EMPTY = {"result": [], "score": 0.0, "model_version": MODEL_VERSION}
@@ -35,15 +43,18 @@ class Stub:
     """A judge that does as it is told."""
 
     name = "stub"
-    version = "3"
 
-    def __init__(self, act: Callable[[Trace], Judgement] = lambda _trace: judgement("pass")) -> None:
+    def __init__(self, act: Callable[[Trace], Any] = lambda _trace: judgement("pass")) -> None:
         self.act = act
         self.seen: list[Trace] = []
 
-    def judge(self, _codebook: Codebook, trace: Trace) -> Judgement:
-        self.seen.append(trace)
-        return self.act(trace)
+    def version(self, _codebook: Codebook) -> str:
+        return "3"
+
+    def judge(self, _codebook: Codebook, traces: Sequence[Trace]) -> Any:
+        self.seen += traces
+        said = self.act(traces[0])
+        return said if isinstance(said, list | None) else [said]
 
 
 class Remembering:
@@ -53,35 +64,56 @@ class Remembering:
         self.judgements = dict(judgements)
         self.known = list(projects)
         self.fails: Exception | None = None
-        self.asked = 0
+        self.waits = threading.Event()
+        self.waits.set()
+        self.asked: list[str] = []
 
     def codebook(self, queue: str, version: str) -> Codebook:
-        self._ask()
+        self._ask("codebook")
         if (queue, version) != (QUEUE, "1.0.0"):
             raise CodebookError("not in the store")
         return codebook()
 
-    def prediction(self, queue: str, codebook_version: str, trace_id: str) -> Prediction | None:
-        self._ask()
-        found = self.judgements.get(trace_id)
-        if found is None:
-            return None
-        return Prediction(
-            queue=queue, codebook_version=codebook_version, trace_id=trace_id, judged_at=NOW, judgement=found
-        )
+    def prelabels(self, _queue: str, _codebook_version: str, trace_ids: Sequence[str]) -> dict[str, Prelabel]:
+        self._ask("prelabels")
+        found = {trace_id: self.judgements[trace_id] for trace_id in trace_ids if trace_id in self.judgements}
+        return {
+            name: Prelabel(json.dumps(one.answers), one.probability, one.abstained, one.judge, one.judge_version)
+            for name, one in found.items()
+        }
 
     def projects(self, _queue: str) -> list[Project]:
-        self._ask()
+        self._ask("projects")
         return self.known
 
-    def _ask(self) -> None:
-        self.asked += 1
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        self.waits.wait(30)
         if self.fails:
             raise self.fails
 
 
-def prelabels(judge: Stub | None = None, memory: Remembering | None = None, **limits: float) -> Prelabels:
-    return Prelabels(judge or Stub(), memory or Remembering(), {QUEUE: codebook()}, lambda: NOW, Limits(**limits))
+class Answering:
+    """The backend's prelabels over a stub, as a request sees them; `kept` is what goes on to the store."""
+
+    def __init__(self, judge: Stub | None = None, memory: Remembering | None = None, **limits: float) -> None:
+        self.kept: list[Prediction] = []
+        stub = judge or Stub()
+        judges = QueueJudges(lambda _queue, _run: stub, lambda _queue: [], lambda: NOW)
+        self.live = Live(judges, self.kept.append, lambda: NOW, Limits(**limits), threads=4)
+        self.prelabels = Prelabels(Memory(memory or Remembering(), {QUEUE: codebook()}), self.live)
+        self.models: dict[tuple[str, int | None, ExtraParams], ProjectModel] = {}
+
+    def predict(
+        self, tasks: Sequence[object], xml: str, project: int | None, params: ExtraParams | None = None
+    ) -> list[Any]:
+        key = xml, project, params or ExtraParams()
+        model = self.models.setdefault(key, project_model(project, xml, key[2]))
+        return self.prelabels.predict(tasks, model)
+
+
+def prelabels(judge: Stub | None = None, memory: Remembering | None = None, **limits: float) -> Answering:
+    return Answering(judge, memory, **limits)
 
 
 def task(trace_id: str = "t1", **changes: Any) -> dict[str, Any]:
@@ -122,9 +154,38 @@ def test_a_stored_abstention_stays_one() -> None:
     assert not judge.seen
 
 
-def test_the_prediction_of_an_older_judge_is_made_anew() -> None:
+def test_a_stored_prediction_counts_whichever_judge_it_is_of() -> None:
+    """The task carries it already, and a refit must not make it vanish."""
+    judge = Stub()
     memory = Remembering(("t1", judgement("fail", version="2")))
-    assert prelabels(memory=memory).predict([task()], XML, 2) == [predicted("pass")]
+    assert prelabels(judge, memory).predict([task()], XML, 2) == [predicted("fail")]
+    assert not judge.seen
+
+
+def test_a_stored_abstention_of_a_judge_that_has_learned_since_is_judged_anew() -> None:
+    judge, memory = Stub(), Remembering(("t1", judgement(None, version="2")), ("t2", judgement(None)))
+    answers = prelabels(judge, memory)
+    assert answers.predict([task("t1"), task("t2")], XML, 2) == [predicted("pass"), EMPTY]
+    assert [one.trace_id for one in judge.seen] == ["t1"]
+    assert answers.predict([task("t1")], XML, 2, ExtraParams(live=False)) == [EMPTY]
+
+
+def test_a_judge_that_cannot_say_its_version_keeps_nothing_stored_back() -> None:
+    judge, memory = Stub(), Remembering(("t1", judgement("fail")), ("t2", judgement(None)))
+    judge.version = lambda _codebook: (_ for _ in ()).throw(RuntimeError())  # type: ignore[method-assign]  # a stub
+    assert prelabels(judge, memory).predict([task("t1")], XML, 2) == [predicted("fail")]
+    assert prelabels(judge, memory).predict([task("t1"), task("t2")], XML, 2) == [predicted("fail"), predicted("pass")]
+
+
+def test_a_request_is_one_query() -> None:
+    memory = Remembering(*((f"t{number}", judgement("fail")) for number in range(100)))
+    answers = prelabels(memory=memory)
+    tasks = [task(f"t{number}") for number in range(100)]
+    assert answers.predict(tasks, XML, 2) == [predicted("fail")] * 100
+    assert sorted(memory.asked) == ["codebook", "prelabels", "projects"]
+    assert answers.predict(tasks, XML, 2) == [predicted("fail")] * 100
+    assert memory.asked.count("prelabels") == 2
+    assert len(memory.asked) == 4
 
 
 @pytest.mark.parametrize(
@@ -176,38 +237,112 @@ def test_a_project_that_the_store_knows_as_blind_gets_nothing_whatever_its_label
     assert answers.predict([task()], XML, 3) == [predicted("pass")]
 
 
+def test_a_task_that_was_drawn_blind_gets_nothing_anywhere() -> None:
+    answers = prelabels(memory=Remembering(("t1", judgement("fail"))))
+    assert answers.predict([task(blind=True)], XML, 2) == [EMPTY]
+    assert not answers.kept
+
+
+UNCHECKED = judgement("pass").model_dump()
+
+
 @pytest.mark.parametrize(
     "said",
-    [judgement("maybe"), judgement("fail", error_type=["weather"]), judgement("pass", version="4"), judgement(None)],
+    [
+        judgement("maybe"),
+        judgement("fail", error_type=["weather"]),
+        judgement("pass", mood="sunny"),
+        judgement(None),
+        Unjudged(cause="budget", reason="spent"),
+        None,
+        [],
+        [judgement("pass"), judgement("pass")],
+        "pass",
+        Judgement.model_construct(**UNCHECKED | {"probability": float("nan")}),
+        Judgement.model_construct(**UNCHECKED | {"probability": 7}),
+        Judgement.model_construct(**UNCHECKED | {"answers": {"verdict": 7}}),
+        Judgement.model_construct(**UNCHECKED | {"answers": None}),
+    ],
 )
-def test_a_judge_that_says_what_it_may_not_is_not_heard(said: Judgement) -> None:
-    assert prelabels(Stub(lambda _trace: said)).predict([task()], XML, 2) == [EMPTY]
+def test_a_judge_that_says_what_it_may_not_is_not_heard(said: Any) -> None:
+    answers = prelabels(Stub(lambda of: said if of.trace_id == "t1" else judgement("pass")))
+    assert answers.predict([task("t1"), task("t2")], XML, 2) == [EMPTY, predicted("pass")]
+    abstained = isinstance(said, Judgement) and said == judgement(None)
+    assert {one.trace_id for one in answers.kept} == ({"t1", "t2"} if abstained else {"t2"})
 
 
-def test_a_judge_that_raises_costs_one_prediction_and_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_where_live_judging_is_off_only_what_is_stored_is_given() -> None:
+    judge, memory = Stub(), Remembering(("t1", judgement("fail")))
+    answers = prelabels(judge, memory).predict([task("t1"), task("t2")], XML, 2, ExtraParams(live=False))
+    assert answers == [predicted("fail"), EMPTY]
+    assert not judge.seen
+
+
+def test_a_live_judgement_is_kept_once() -> None:
+    answers = prelabels()
+    answers.predict([task()], XML, 2)
+    (kept,) = answers.kept
+    assert (kept.queue, kept.codebook_version, kept.trace_id, kept.judged_at) == (QUEUE, "1.0.0", "t1", NOW)
+    assert kept.judgement == judgement("pass")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("the answer is secret"), SystemExit(3), KeyboardInterrupt()])
+def test_a_judge_that_raises_costs_one_prediction_and_one_line(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
     def act(of: Trace) -> Judgement:
         if of.trace_id == "t2":
-            raise RuntimeError(of.output)
+            raise error
         return judgement("pass")
 
     with caplog.at_level(logging.WARNING):
         answers = prelabels(Stub(act)).predict([task("t1"), task("t2"), task("t3")], XML, 2)
     assert answers == [predicted("pass"), EMPTY, predicted("pass")]
-    assert [record.getMessage() for record in caplog.records] == ["a task got no prediction: RuntimeError"]
+    assert [record.getMessage() for record in caplog.records] == [f"1 tasks got no prediction: {type(error).__name__}"]
     assert not caplog.records[0].exc_info
 
 
-def test_a_judge_that_hangs_is_not_waited_for() -> None:
+def hanging(free: threading.Event, *ids: str) -> Stub:
+    return Stub(lambda of: judgement("pass") if of.trace_id not in ids or free.wait(30) else None)
+
+
+def test_a_judge_that_hangs_is_not_waited_for_and_what_it_says_at_last_is_kept() -> None:
     free = threading.Event()
-
-    def act(of: Trace) -> Judgement:
-        if of.trace_id == "slow":
-            free.wait(30)
-        return judgement("pass")
-
-    answers = prelabels(Stub(act), judgement=0.2).predict([task("slow"), task("quick")], XML, 2)
+    answers = prelabels(hanging(free, "slow"), judgement=0.3)
+    assert answers.predict([task("slow"), task("quick")], XML, 2) == [EMPTY, predicted("pass")]
+    assert [one.trace_id for one in answers.kept] == ["quick"]
     free.set()
-    assert answers == [EMPTY, predicted("pass")]
+    give_up = time.monotonic() + 10
+    while len(answers.kept) < 2 and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert [one.trace_id for one in answers.kept] == ["quick", "slow"]
+
+
+def test_a_project_can_set_its_own_deadline() -> None:
+    free = threading.Event()
+    try:
+        begun = time.monotonic()
+        answers = prelabels(hanging(free, "slow"), judgement=20)
+        assert answers.predict([task("slow")], XML, 2, ExtraParams(deadline_seconds=0.2)) == [EMPTY]
+        assert time.monotonic() - begun < 5
+    finally:
+        free.set()
+
+
+def test_while_a_judge_hangs_stored_predictions_come_at_once() -> None:
+    free = threading.Event()
+    answers = prelabels(hanging(free, "slow"), Remembering(("t1", judgement("fail"))), judgement=20)
+    waiting = [threading.Thread(target=answers.predict, args=([task("slow")], XML, 2)) for _ in range(8)]
+    try:
+        for thread in waiting:
+            thread.start()
+        begun = time.monotonic()
+        assert answers.predict([task("t1")], XML, 2) == [predicted("fail")]
+        assert time.monotonic() - begun < 1
+    finally:
+        free.set()
+        for thread in waiting:
+            thread.join()
 
 
 def test_one_request_judges_no_longer_than_its_limit() -> None:
@@ -219,17 +354,31 @@ def test_one_request_judges_no_longer_than_its_limit() -> None:
     finally:
         free.set()
     assert answers == [EMPTY] * 200
-    assert len(judge.seen) <= 4  # 0.1 s in waits of 0.05 s; and there are four threads
+    assert len(judge.seen) <= 4  # there are four threads, and all of them hang
 
 
-def test_a_store_that_is_away_is_asked_once_a_request(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_store_that_is_away_is_left_alone_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
     memory = Remembering()
     memory.fails = RetryableError("store", "the store is away")
+    answers = prelabels(memory=memory)
     with caplog.at_level(logging.WARNING):
-        answers = prelabels(memory=memory).predict([task("t1"), task("t2")], XML, 2)
-    assert answers == [predicted("pass")] * 2
-    assert memory.asked == 1
-    assert len(caplog.records) == 1
+        for _ in range(3):
+            assert answers.predict([task("t1"), task("t2")], XML, 2) == [predicted("pass")] * 2
+    assert memory.asked == ["codebook"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "the store does not answer, so predictions are made live: RetryableError"
+    ]
+
+
+def test_a_store_that_hangs_is_not_waited_for() -> None:
+    memory = Remembering()
+    memory.waits.clear()
+    answers, begun = prelabels(memory=memory, judgement=3), time.monotonic()
+    try:
+        assert answers.predict([task()], XML, 2) == [predicted("pass")]
+        assert time.monotonic() - begun < 2
+    finally:
+        memory.waits.set()
 
 
 def test_every_task_gets_one_prediction_in_its_place() -> None:

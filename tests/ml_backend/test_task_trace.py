@@ -84,7 +84,7 @@ TRACES = st.builds(
 @given(TRACES)
 def test_the_judge_says_of_a_task_what_it_says_of_the_trace(of: Trace) -> None:
     judge = LexicalJudge()
-    assert judge.judge(codebook(), trace_of(shown(of))) == judge.judge(codebook(), of)
+    assert judge.judge(codebook(), [trace_of(shown(of))]) == judge.judge(codebook(), [of])
 
 
 @pytest.mark.parametrize(

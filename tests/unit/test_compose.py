@@ -259,6 +259,15 @@ def test_each_database_is_made_with_the_owner_that_its_service_logs_in_as() -> N
     assert owners[label_studio["POSTGRE_NAME"]] == label_studio["POSTGRE_USER"]
 
 
+def test_the_judge_s_settings_reach_who_judges_and_nobody_else() -> None:
+    reading = {name: service["env_file"] for name, service in SERVICES.items() if "env_file" in service}
+    assert set(reading) == {"goldloop-worker", "ml-backend"}
+    assert all(files == [{"path": "judge.env", "required": False}] for files in reading.values())
+    # What stands under `environment` would win over the file.
+    assert not [name for name in reading for key in SERVICES[name]["environment"] if "JUDGE" in key]
+    assert "/judge.env" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
 # -- the Dockerfiles -----------------------------------------------------------------------------------------------
 
 
@@ -285,7 +294,7 @@ def test_a_dockerfile_is_pinned_frozen_and_not_root(path: Path) -> None:
 
 
 def test_both_images_are_of_the_same_python_and_uv() -> None:
-    pins = [re.findall(r"python:\S+|uv==\S+", path.read_text(encoding="utf-8")) for path in DOCKERFILES]
+    pins = [re.findall(r"python:\d\S+|uv==\S+", path.read_text(encoding="utf-8")) for path in DOCKERFILES]
     assert pins[0] == pins[1]
 
 

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from goldloop.devstack.places import shown
 from goldloop.errors import ConfigError
@@ -27,6 +27,8 @@ class Credentials(BaseModel):
     langfuse_secret_key: SecretStr
     ml_backend_username: str
     ml_backend_password: SecretStr
+    # What webhooks show it. A file from before it was there lacks it, and the backend is started anew each time.
+    ml_backend_webhook_secret: SecretStr = Field(default_factory=lambda: SecretStr(secrets.token_urlsafe(16)))
     annotator_password: SecretStr  # of the scripted annotators' accounts
 
     @classmethod

@@ -14,7 +14,7 @@ from goldloop.devstack.processes import Process, Progress, Supervisor
 
 NAME = "ML backend"
 APPLICATION = "ml_backend.wsgi:app"
-THREADS = 8
+CONFIGURATION = "python:ml_backend.gunicorn_config"
 STOP_SECONDS = 5
 START_SECONDS = 120.0
 PROBE_SECONDS = 5.0
@@ -27,6 +27,7 @@ class MLBackend:
     url: str
     username: str
     password: SecretStr
+    webhook_secret: SecretStr
     process: Process
 
     def environment(self) -> dict[str, str]:
@@ -35,6 +36,7 @@ class MLBackend:
             "GOLDLOOP_ML_BACKEND__URL": self.url,
             "GOLDLOOP_ML_BACKEND__USERNAME": self.username,
             "GOLDLOOP_ML_BACKEND__PASSWORD": self.password.get_secret_value(),
+            "GOLDLOOP_ML_BACKEND__WEBHOOK_SECRET": self.webhook_secret.get_secret_value(),
         }
 
 
@@ -51,14 +53,14 @@ def start_ml_backend(
     """Start it on this port with these variables, and return when it answers. Raises StartError."""
     url = f"http://{LOOPBACK}:{port}"
     name, password = credentials.ml_backend_username, credentials.ml_backend_password
+    webhook_secret = credentials.ml_backend_webhook_secret
     process = supervisor.start(
         NAME,
         [
             environment.program("gunicorn"),
             "--no-control-socket",  # it would be one for all gunicorns of this user
-            *("--bind", f"{LOOPBACK}:{port}", "--workers", "1", "--threads", str(THREADS)),
-            # Its control socket would lie in the home folder, one for all that run there.
-            *("--no-control-socket", "--graceful-timeout", str(STOP_SECONDS), APPLICATION),
+            *("--bind", f"{LOOPBACK}:{port}", "--config", CONFIGURATION),
+            *("--graceful-timeout", str(STOP_SECONDS), APPLICATION),
         ],
         environment=base_environment()
         | dict(variables)
@@ -66,13 +68,14 @@ def start_ml_backend(
             "GOLDLOOP_ML_BACKEND__URL": url,
             "GOLDLOOP_ML_BACKEND__USERNAME": name,
             "GOLDLOOP_ML_BACKEND__PASSWORD": password.get_secret_value(),
+            "GOLDLOOP_ML_BACKEND__WEBHOOK_SECRET": webhook_secret.get_secret_value(),
         },
         folder=places.checkout,
     )
     with httpx.Client(base_url=url, timeout=PROBE_SECONDS, trust_env=False) as client:
         supervisor.wait_until(lambda: _is_up(client), process=process, within_seconds=START_SECONDS, progress=progress)
     progress(NAME, "ready")
-    return MLBackend(url, name, password, process)
+    return MLBackend(url, name, password, webhook_secret, process)
 
 
 def _is_up(client: httpx.Client) -> bool:

@@ -39,6 +39,8 @@ class Prelabel(NamedTuple):
     answers: str
     probability: float | None
     abstained: str | None
+    judge: str
+    judge_version: str
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ _SERVER_ERROR: Final = 500
 _REFUSED_TASK: Final = re.compile(r"^Error at item (\d+):")
 _SHOWN: Final = 5
 _KNOWN: Final = {
-    "network address": "Label Studio's own protection blocks this address: allow it in its settings",
+    "network address": "Label Studio's own protection blocks this address: start it with "
+    "USE_DEFAULT_BANNED_SUBNETS=false and USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16",
     "authentication parameters": "it refuses the user name or the password",
     "Successfully connected": "it answers, but its /setup fails: look into its log",
     "health check failed": "it does not answer at /health: check that it runs and can be reached from Label Studio",

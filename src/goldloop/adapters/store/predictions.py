@@ -27,6 +27,8 @@ _SHOWN = (
         cast(tables.predictions.c.answers, Text),
         tables.predictions.c.probability,
         tables.predictions.c.abstained,
+        tables.predictions.c.judge,
+        tables.predictions.c.judge_version,
     )
     .where(
         tables.predictions.c.queue == bindparam("queue_"),
