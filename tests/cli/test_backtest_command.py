@@ -113,6 +113,38 @@ def test_a_policy_that_leaves_traces_out_is_told(goldloop: Goldloop, traces: Pat
     assert "top can never draw some of the traces" in " ".join(goldloop(*call).out.split())
 
 
+def test_effort_tells_what_people_have_to_label(goldloop: Goldloop, traces: Path, tmp_path: Path) -> None:
+    call = ("backtest", "--effort", "--traces", str(traces), "--judge", "judges.gpt")
+    ended = goldloop(*call)
+    assert (ended.code, ended.err) == (0, "")
+    assert "60 rows in 60 groups, 4 left out; judge: column judges.gpt, calibrated by group" in ended.out
+    assert "people take what it is least certain of, and are right by definition" in ended.out
+    assert all(len(line) <= 80 for line in ended.out.splitlines()[1:-1])
+    told = json.loads(goldloop(*call, "--json").out)
+    assert told["accuracy"] == 1.0
+    assert [(target["accuracy"], target["share"]) for target in told["targets"]] == [(0.95, 0.0), (0.99, 0.0)]
+    assert told["curve"][-1] == {"share": 1.0, "accuracy": 1.0, "expected": 1.0}
+    again = goldloop(*call, "--json", str(tmp_path / "effort.json"))
+    assert again.out.endswith("a curve of 14 points\n")
+    assert json.loads((tmp_path / "effort.json").read_text(encoding="utf-8")) == told
+
+
+def test_effort_takes_pairs_and_needs_a_judge(goldloop: Goldloop, tmp_path: Path) -> None:
+    rows = [
+        {"id": f"p{row}", "votes": [{"rater": "r", "winner": "a" if row % 3 else "tie"}], "judges": {"gpt": "a"}}
+        for row in range(30)
+    ]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    call = ("backtest", "--effort", "--traces", str(path))
+    # It always says a, and two of three are: one certainty for all, so people find what is wrong by chance alone.
+    ended = goldloop(*call, "--judge", "gpt")
+    assert "66.7 %" in ended.out
+    assert "a, b or tie, by most votes" in ended.out
+    assert "name a judge's verdicts by --judge" in goldloop(*call).sentence
+    assert "--effort asks what a judge takes off people" in goldloop(*call, "--judge", "none").sentence
+
+
 def test_no_yield_before_the_first_draw(goldloop: Goldloop) -> None:
     ended = goldloop("yield")
     assert ended.out == "Nothing was drawn yet. Next: goldloop run\n"

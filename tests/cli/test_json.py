@@ -5,6 +5,7 @@ import json
 import pytest
 from pytest_httpserver import HTTPServer
 
+from cli.labelled import label
 from cli.terminal import Goldloop, commands
 from goldloop.bootstrap import VERBS
 from goldloop.devstack.sample import sample_path
@@ -19,12 +20,19 @@ _WITH_ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("codebook", "publish"): ("--dry-run",),
     ("slice", "add"): ("recent", "--tag", "beta"),
     ("slice", "remove"): ("recent",),
+    ("judge", "example", "add"): ("t000",),
+    ("judge", "example", "remove"): ("t000",),
 }
-_BEFORE = {("slice", "remove"): ("slice", "add", "recent", "--tag", "beta")}
+_BEFORE = {
+    ("slice", "remove"): ("slice", "add", "recent", "--tag", "beta"),
+    ("judge", "example", "remove"): ("judge", "example", "add", "t000"),
+}
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_prints_one_object(goldloop: Goldloop, servers: HTTPServer, words: tuple[str, ...]) -> None:
+    if words[:2] == ("judge", "example"):
+        label(1)
     if words in _BEFORE:
         assert goldloop(*_BEFORE[words]).code == 0
     ended = goldloop(*words, *_WITH_ARGUMENTS.get(words, ()), "--json")

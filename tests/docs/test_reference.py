@@ -10,6 +10,7 @@ from cli.terminal import commands
 from docs import settings_table
 from docs.pages import first_column, text
 from goldloop import errors
+from goldloop.backtest.pairs import Pair
 from goldloop.codebook.task import TaskData
 from goldloop.devstack import tracefile
 from goldloop.devstack.tracefile import FileTrace, Rating
@@ -76,6 +77,7 @@ def test_every_setting_says_what_it_means() -> None:
     [
         (TaskData, "docs/task-data.md", ["What the screen shows", "What is for those who read exports"]),
         (FileTrace, "docs/trace-files.md", ["A trace"]),
+        (Pair, "docs/judges.md", ["Pairs"]),
     ],
 )
 def test_every_field_is_told_in_its_order(model: type[BaseModel], page: str, sections: list[str]) -> None:

@@ -109,7 +109,7 @@ def test_the_loop(
     stack: Stack, clear_label_studio: LabelStudioServer, prefect_server: PrefectServer, own_environment: None
 ) -> None:
     traces = {trace_id(trace.id): trace for trace in read(trace_file())}
-    demo = Demo(stack, list(traces.values()), lambda _step: lambda _done, _total: None, lambda _line: None)
+    demo = Demo(stack, list(traces.values()), lambda _step: lambda *_: None, lambda _line: None)
     counts, project = demo.run(QUEUE, partial(run_flow, stack))
     with outside_of(stack, clear_label_studio, project.project_id) as outside:
         drawn = every_drawn_trace_is_one_task(outside, traces, counts)

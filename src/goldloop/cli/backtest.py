@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from goldloop.backtest.pool import Thumbs
     from goldloop.backtest.replay import Outcome
     from goldloop.backtest.report import BacktestReport
+    from goldloop.records import Record
 
 _LEFT_OUT = "human-reference"
 _WIDEST = 19
@@ -27,6 +28,9 @@ _WIDEST = 19
 
 def backtest(  # noqa: PLR0913, PLR0917 - one argument for each option
     traces: Annotated[Path, typer.Option("--traces", help="Labelled traces: JSON lines with `failure`, plain or .gz.")],
+    effort: Annotated[
+        bool, typer.Option("--effort", help="How many labels a judge saves people instead; takes pairs with votes too.")
+    ] = False,
     policies: Annotated[
         str, typer.Option(help="Mixes and policies, with commas; a mix of one's own as random=0.3+risk^3=0.7.")
     ] = "default,hunt,measure,random",
@@ -35,7 +39,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument for each option
     reps: Annotated[int, typer.Option(min=1, help="Draws of each.")] = 300,
     seed: Annotated[int, typer.Option(min=0, help="Start of all randomness.")] = 1,
     judge: Annotated[
-        str, typer.Option(help="offline (cross-fitted on the file's own labels), none, or a column of numbers.")
+        str, typer.Option(help="offline (cross-fitted on the file's own labels), none, or a column of the file.")
     ] = "offline",
     thumbs_rate: Annotated[
         float | None, typer.Option(min=0, max=1, help="Make up thumbs-down on this share of the traces.")
@@ -56,6 +60,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument for each option
     from goldloop.cli.output import bars, out, plain
 
     more, target = _split(words or [], as_json=as_json)
+    left_out = [_LEFT_OUT] if leave_out is None else leave_out
+    if effort:
+        _effort(traces, judge, left_out, seed, target if as_json else None)
+        return
     thumbs = None if thumbs_rate is None else Thumbs(rate=thumbs_rate, precision=thumbs_precision)
     with bars(quiet=as_json) as progress:
         made = replayed(
@@ -66,12 +74,12 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument for each option
             seed,
             judge=judge,
             thumbs=thumbs,
-            leave_out=[_LEFT_OUT] if leave_out is None else leave_out,
+            leave_out=left_out,
             now=utc_now(),
             progress=progress("replay"),
         )
     if as_json:
-        _write(made, target)
+        _write(made, target, f"{len(made.results)} results")
         return
     out.print(plain(_told(made, thumbs)), soft_wrap=True)
     for size in dict.fromkeys(result.budget for result in made.results):
@@ -82,6 +90,17 @@ def backtest(  # noqa: PLR0913, PLR0917 - one argument for each option
             f"{plain(policy)} can never draw some of the traces: its plain mean is all there is, and says nothing."
         )
     out.print("x random: over what plain random finds, and over the RMSE of its plain mean.")
+
+
+def _effort(traces: Path, judge: str, leave_out: list[str], seed: int, target: str | None) -> None:
+    from goldloop.backtest.effort import replay_effort
+    from goldloop.cli.effort import print_effort
+
+    made = replay_effort(traces, judge=judge, leave_out=leave_out, seed=seed)
+    if target is None:
+        print_effort(made)
+    else:
+        _write(made, target, f"a curve of {len(made.curve)} points")
 
 
 def _split(words: list[str], *, as_json: bool) -> tuple[list[str], str]:
@@ -102,7 +121,7 @@ def _budgets(words: list[str]) -> list[int]:
     return list(dict.fromkeys(int(part) for part in found))
 
 
-def _write(made: "BacktestReport", target: str) -> None:
+def _write(made: "Record", target: str, what: str) -> None:
     from goldloop.cli.output import out, plain, print_json
 
     if target == "-":
@@ -112,7 +131,7 @@ def _write(made: "BacktestReport", target: str) -> None:
         Path(target).write_text(made.model_dump_json(indent=2) + "\n", encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{target} cannot be written ({error.strerror}): name a file in a folder of yours") from None
-    out.print(f"{plain(target)}: {len(made.results)} results", soft_wrap=True)
+    out.print(f"{plain(target)}: {what}", soft_wrap=True)
 
 
 def _told(made: "BacktestReport", thumbs: "Thumbs | None") -> str:
