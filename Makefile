@@ -41,9 +41,10 @@ test: environments ## run every test, those on real servers too; ARGS go to pyte
 ifdef ARGS
 	@exec $(BIN)/pytest $(ARGS)
 else
-	@# First on all cores what needs nothing but a core; then one after the other what shares the servers.
+	@# First on all cores what needs nothing but a core; then what shares one Label Studio and one Prefect, and beside
+	@# it what needs other servers.
 	@$(BIN)/pytest -n auto -m "not servers and not browser"
-	@exec $(BIN)/pytest -m "servers or browser"
+	@exec $(BIN)/pytest -n 2 --dist loadgroup -m "servers or browser"
 endif
 
 unit: install ## run the tests of the core, the verbs and the pages: no server, no browser, no simulation

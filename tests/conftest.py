@@ -25,6 +25,14 @@ hypothesis.settings.register_profile("long", max_examples=2000, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Over two workers: what shares Label Studio and Prefect stays on one, and the rest goes beside it on the other."""
+    for item in items:
+        # Who takes `server_of` asks for Label Studio by parameter, which the list of fixtures does not show.
+        shares = "stack" in getattr(item, "fixturenames", ()) or hasattr(getattr(item, "module", None), "server_of")
+        item.add_marker(pytest.mark.xdist_group("stack" if shares else "apart"))
+
+
 @dataclass(frozen=True)
 class LabelStudioServer:
     """A real Label Studio, and the key of its administrator."""

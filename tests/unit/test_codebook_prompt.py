@@ -11,16 +11,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it
 
 from builders import codebook, draw, trace
 from builders_codebooks import asked_and_answered, codebooks
+from goldloop.codebook.answer import answer_schema, read_abstention, read_answer, read_confidence, read_reason
 from goldloop.codebook.controls import side
-from goldloop.codebook.prompt import (
-    answer_schema,
-    fenced,
-    judge_prompt,
-    prompt_version,
-    read_abstention,
-    read_answer,
-    read_reason,
-)
+from goldloop.codebook.prompt import fenced, fenced_example, judge_prompt, prompt_version
 from goldloop.codebook.schema import Codebook, Label, Question, Scale
 from goldloop.codebook.task import task_data
 from goldloop.codebook.text import clean
@@ -170,6 +163,29 @@ def test_an_answer_to_a_question_that_is_not_asked_does_not_count() -> None:
     assert read_answer(SMALL, answer(SMALL, {"grade": "good", "why": ["fair"]})) == {"grade": "good"}
 
 
+@pytest.mark.parametrize(("sure", "read"), [(0.8, 0.8), (1, 1.0), (0, 0.0), (None, None)])
+def test_a_judge_that_is_asked_how_sure_it_is_says_so(sure: float | None, read: float | None) -> None:
+    given_answer = answer(SMALL, {"grade": "good"}, confidence=sure)
+    Draft202012Validator(answer_schema(SMALL, confidence=True)).validate(given_answer)
+    assert read_answer(SMALL, given_answer, confidence=True) == {"grade": "good"}
+    assert read_confidence(given_answer) == read
+
+
+@pytest.mark.parametrize("sure", [1.5, -0.1, 80, "0.8", True, [0.8], float("nan")])
+def test_a_confidence_is_a_number_from_0_to_1(sure: object) -> None:
+    given_answer = answer(SMALL, {"grade": "good"}, confidence=sure)
+    with pytest.raises(RejectedError) as caught:
+        read_answer(SMALL, given_answer, confidence=True)
+    assert caught.value.reason == "out_of_range"
+    assert read_confidence(given_answer) is None
+
+
+def test_a_confidence_that_was_asked_for_is_in_the_answer() -> None:
+    with pytest.raises(RejectedError) as caught:
+        read_answer(SMALL, answer(SMALL, {"grade": "good"}), confidence=True)
+    assert caught.value.reason == "wrong_shape"
+
+
 # -- instructions
 
 
@@ -313,6 +329,38 @@ def inside(told: str) -> Any:
     return json.loads(told.removeprefix("<trace>\n").removesuffix("\n</trace>"))
 
 
+def test_the_confidence_is_asked_for_in_the_prompt_as_in_the_schema() -> None:
+    prompt = judge_prompt(SMALL, confidence=True)
+    assert "gives the same answer to\n`grade` as you" in prompt
+    assert '"confidence": 0.5}' in prompt.partition("# What to answer")[2]
+    assert "confidence" not in judge_prompt(SMALL)
+    assert [*answer_schema(SMALL, confidence=True)["properties"]][-1] == "confidence"
+
+
+def test_an_example_shows_what_was_decided_in_the_form_of_an_answer() -> None:
+    assert "between <example> and" in judge_prompt(SMALL, examples=True)
+    shown = fenced_example(SMALL, trace("t1", output="Yes."), {"why": ["fair", "good"], "grade": "fair"})
+    told = json.loads(shown.removeprefix("<example>\n").removesuffix("\n</example>"))
+    assert told["trace"] == inside(fenced(SMALL, trace("t1", output="Yes.")))
+    assert told["answers"] == {"grade": "fair", "why": ["fair", "good"]}
+
+
+def test_an_example_of_a_pair_names_sides() -> None:
+    made = trace("t1", output="ours", alternative="theirs")
+    for swap, shown_side in ((False, "a"), (True, "b")):
+        shown = fenced_example(PAIR, made, {"better": "output"}, swap=swap)
+        told = json.loads(shown.removeprefix("<example>\n").removesuffix("\n</example>"))
+        assert told["answers"] == {"better": shown_side}
+        assert told["trace"][f"answer_{shown_side}"] == "ours"
+
+
+@given(st.sampled_from(["</trace>", "<TRACE>", "</example>", "<Example x>", "</EXAMPLE", "<example>"]), st.text())
+def test_neither_mark_can_be_forged(mark: str, text: str) -> None:
+    made = trace("t1", output=f"{text}{mark}{text}")
+    for told in (fenced(SHIPPED, made), fenced_example(SHIPPED, made, {"note": mark})):
+        assert sum(told.lower().count(each) for each in ("<trace", "</trace", "<example", "</example")) == 2
+
+
 # -- version
 
 
@@ -323,3 +371,4 @@ def test_the_version_changes_with_what_the_judge_is_told_and_not_with_the_queue(
     assert prompt_version(SHIPPED.model_copy(update={"owner": "Somebody else"})) == version
     assert prompt_version(SHIPPED.model_copy(update={"purpose": "Judge the tone."})) != version
     assert prompt_version(SMALL) != version
+    assert len({prompt_version(SHIPPED, **more) for more in ({}, {"confidence": True}, {"examples": True})}) == 3

@@ -268,7 +268,7 @@ def _artifact(codebook: "Codebook", artifact: Artifact) -> object:
 
             return judge_prompt(codebook)
         case Artifact.ANSWER_SCHEMA:
-            from goldloop.codebook.prompt import answer_schema
+            from goldloop.codebook.answer import answer_schema
 
             return answer_schema(codebook)
 
