@@ -46,6 +46,6 @@ def _number(value: float, unit: str) -> str:
     if unit == "%":
         return f"{100 * value:.1f} %"
     if unit:
-        digits = 0 if value >= _MANY else 2 if unit == "s" else 1
+        digits = 0 if value >= _MANY else 2 if unit == "s" or value < 1 else 1
         return f"{value:,.{digits}f} {unit}"
     return f"{value:.3f}"

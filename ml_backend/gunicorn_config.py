@@ -7,8 +7,8 @@ from typing import Any
 workers = 1
 """Judges and fits are kept once a process."""
 threads = 16
-graceful_timeout = 35
-"""Seconds that requests under way have at the end: a retrieve may judge for 30."""
+graceful_timeout = 45
+"""Seconds from SIGTERM to SIGKILL: a retrieve may judge for 30, and what stands behind it ends in 10."""
 
 _log = logging.getLogger(__name__)
 

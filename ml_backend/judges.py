@@ -52,16 +52,32 @@ class QueueJudges:
             known = self._snapshots.get(queue) or self._renewed(queue)
         return known.judge
 
+    def made(self, queue: str) -> Judge | None:
+        """The queue's judge where there is one already: making it reads the store, and examples from Langfuse."""
+        known = self._snapshots.get(queue)
+        return known.judge if known else None
+
     def check(self) -> None:
-        """Renew the judges that have become old, and close those that were replaced long ago."""
+        """Renew the judges that have become old, and close those that were replaced long ago.
+
+        One that cannot be made anew now stays as it is until the next time.
+        """
         with self._making:
             for queue, snapshot in list(self._snapshots.items()):
-                if self._made_of(queue) != snapshot.made_of:
-                    self._renewed(queue)
+                try:
+                    if self._made_of(queue) != snapshot.made_of:
+                        self._renewed(queue)
+                except Exception as error:  # noqa: BLE001 - whatever ails one queue's judge, the others are renewed
+                    _log.warning("the judge of %s could not be made anew: %s", queue, type(error).__name__)
             now = self._clock()
             old = [one for one in self._replaced if (now - one[0]).total_seconds() >= self._close_after]
             self._replaced = [one for one in self._replaced if one not in old]
         for _, judge in old:
+            _close(judge)
+
+    def close(self) -> None:
+        """Close all there are: what they traced is sent. They judge no more."""
+        for judge in (*(snapshot.judge for snapshot in self._snapshots.values()), *(old for _, old in self._replaced)):
             _close(judge)
 
     def known(self) -> Mapping[str, Judge]:

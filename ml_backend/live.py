@@ -110,9 +110,11 @@ class Live:
         return [_answer(one) for one in outcomes]
 
     def who(self, codebook: Codebook) -> tuple[str, str] | None:
-        """Name and version of who would judge; None where nobody can say."""
+        """Name and version of who would judge; None where nobody can say without making a judge: a page waits."""
+        judge = self._judges.made(codebook.name)
+        if judge is None:
+            return None
         try:
-            judge = self._judges.of(codebook.name)
             return judge.name, judge.version(codebook)
         except Exception as error:  # noqa: BLE001 - whatever ails the judge, what is stored is given
             _log.warning("the judge of %s cannot say its version: %s", codebook.name, type(error).__name__)

@@ -14,8 +14,10 @@ from ml_backend.threads import Threads
 
 FoundT = TypeVar("FoundT")
 
-READ_SECONDS: Final = 1.0
-"""How long a page waits for the store."""
+READ_SECONDS: Final = 0.5
+"""How long a page waits for the store: three times at most, for its codebook, its project and its prediction."""
+RETRIEVE_SECONDS: Final = 10.0
+"""How long a retrieve waits for the predictions of all its tasks: nobody's page is held up by it."""
 PAUSE_SECONDS: Final = 5.0
 """How long the store is left alone after it did not answer: nobody waits for it again meanwhile."""
 PROJECTS_SECONDS: Final = 10.0
@@ -71,7 +73,8 @@ class Memory:
 
     def prelabels(self, codebook: Codebook, trace_ids: Sequence[str]) -> dict[str, Prelabel]:
         """The newest one of each trace, of whichever judge: what the annotator's task carries already."""
-        found = self._ask(lambda: self._store.prelabels(codebook.name, codebook.version, trace_ids))
+        seconds = READ_SECONDS if len(trace_ids) == 1 else RETRIEVE_SECONDS
+        found = self._ask(lambda: self._store.prelabels(codebook.name, codebook.version, trace_ids), seconds)
         return found or {}
 
     def shows_predictions(self, project_id: int | None, queue: str) -> bool:
@@ -102,11 +105,11 @@ class Memory:
         self._projects.put(queue, (self._now() + PROJECTS_SECONDS, found))
         return found
 
-    def _ask(self, read: Callable[[], FoundT]) -> FoundT | None:
+    def _ask(self, read: Callable[[], FoundT], seconds: float = READ_SECONDS) -> FoundT | None:
         if self._now() < self._closed_until:
             return None
         try:
-            found = read() if self._near else self._readers.within(READ_SECONDS, read)
+            found = read() if self._near else self._readers.within(seconds, read)
         except (RejectedError, CodebookError):  # an id that no row can have: the store itself is well
             self.reachable = True
             return None

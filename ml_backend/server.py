@@ -100,7 +100,7 @@ def _views(service: Service, models: PrelabelModels, credentials: Credentials) -
         try:
             params = read_extra_params(extra_params)
         except ExtraParamsError as error:
-            _log.warning("setup of project %s refused: %s", project.partition(".")[0][:20], error)
+            _log.warning("setup of project %.20r refused: %s", project.partition(".")[0], error)
             raise _SetupRefusedError(f"{error}.") from None
         return jsonify({"model_version": models.set_up(project, label_config, params).model_version})
 

@@ -4,23 +4,26 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Final
 
 from goldloop.bootstrap import Goldloop
 from goldloop.pipeline.learn import current_fits
 from goldloop.ports import Judge
+from goldloop.records import JudgeFit
 from ml_backend.fitting import Debounce, Fitting
 from ml_backend.judges import QueueJudges, describe
 from ml_backend.live import THREADS, Limits, Live
 from ml_backend.memory import Memory
 from ml_backend.prelabels import Prelabels
 from ml_backend.saving import Saving
+from ml_backend.threads import Threads
 
 LOOK_SECONDS: Final = 30.0
 """How often other fits, another day and the store's health are looked for."""
 STOP_SECONDS: Final = 3.0
-"""What a fit that is under way has left when the server ends."""
+"""What a fit that is under way has left when the server ends, what was judged to be saved, and judges to be closed."""
 TRAINING: Final = frozenset({"START_TRAINING"})
 ANNOTATING: Final = frozenset(
     {
@@ -54,7 +57,7 @@ class Service:
         self._goldloop = goldloop
         store, settings = goldloop.store, goldloop.settings.judge
         self._learn = learn or goldloop.learn
-        self.judges = QueueJudges(judge or goldloop.judge, store.fits, goldloop.clock)
+        self.judges = QueueJudges(judge or goldloop.judge, self._fits, goldloop.clock)
         for queue in goldloop.codebooks:
             self.judges.of(queue)
         near = goldloop.settings.store_url.startswith("sqlite")
@@ -95,11 +98,17 @@ class Service:
         }
 
     def stop(self) -> None:
-        """Begin nothing more in the background; save what was judged."""
+        """Begin nothing more in the background; save what was judged, and send what was traced."""
         self._ended.set()
         if not self.fitting.stop(STOP_SECONDS):
             _log.warning("a fit was left unfinished: the next one makes up for it")
         self.saving.stop(STOP_SECONDS)
+        with suppress(TimeoutError):  # Langfuse, where calls are traced to, may be away
+            Threads("closing", 1).within(STOP_SECONDS, self.judges.close)
+
+    def _fits(self, queue: str) -> list[JudgeFit]:
+        """Those that hold now."""
+        return current_fits(self._goldloop.store, queue, self._goldloop.settings.judge.floor)
 
     def _fit(self, queue: str) -> None:
         self._learn(queue)
@@ -124,7 +133,7 @@ class Service:
         if codebook is None:
             return
         store, verdict = self._goldloop.store, codebook.verdict.name
-        fits = [fit for fit in current_fits(store, queue) if fit.question == verdict]
+        fits = [fit for fit in self._fits(queue) if fit.question == verdict]
         blind = Counter(str(label.value) for label in store.blind_labels(queue) if label.question == verdict)
         self._queues[queue] = {
             **describe(self.judges.of(queue), codebook),

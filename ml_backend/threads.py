@@ -47,7 +47,13 @@ class Threads:
             settle()
 
         # A daemon: a call that hangs must not keep the server from ending.
-        threading.Thread(target=run, name=self._name, daemon=True).start()
+        try:
+            threading.Thread(target=run, name=self._name, daemon=True).start()
+        except RuntimeError:  # the process may have no more threads: this one was never there
+            with self._counting:
+                self._busy -= 1
+            self._free.release()
+            return None
         return outcome
 
     def within(self, seconds: float, call: Callable[[], ResultT]) -> ResultT:

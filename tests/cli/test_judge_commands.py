@@ -82,7 +82,7 @@ class TestShow:
         assert [line[0] for line in lines] == ["learned", "lexical-grounding"]
         assert all(" ".join(line).endswith(f"pass {4 - fails}, fail {fails}") for line in lines)
         assert "$0.00 in 0 calls" in words(ended.out)
-        assert "What is missing: goldloop judge fit" in ended.out
+        assert "Why not calibrated: goldloop judge fit" in ended.out
 
     def test_what_was_spent_today_is_told(self, goldloop: Goldloop) -> None:
         from goldloop.bootstrap import utc_now  # noqa: PLC0415 - the real clock: the command has it too

@@ -9,6 +9,7 @@ from typing import Self
 
 import pytest
 from pytest_httpserver import HTTPServer
+from rich.console import Console
 
 from builders import QUEUE, candidate
 from cli.terminal import Goldloop
@@ -17,9 +18,11 @@ from goldloop.adapters.store import SqlStore, open_store
 from goldloop.bootstrap import Goldloop as Wired
 from goldloop.bootstrap import Run, utc_now, worker
 from goldloop.bootstrap.prelabels import Prelabelling
+from goldloop.cli import output
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import ConfigError, GoldloopError
 from goldloop.judge.lexical import LexicalJudge
+from goldloop.pipeline.prelabel import PrelabelSummary
 from goldloop.pipeline.prelabel_pages import PrelabelPage
 from goldloop.ports import Selection
 from goldloop.records import Estimate, Trace
@@ -51,6 +54,18 @@ def candidates(goldloop: Goldloop) -> list[str]:
     return names
 
 
+PAGE = PrelabelPage(queue=QUEUE, codebook_version="1.0.0", trace_ids=("t00",))
+
+
+def who_judges() -> worker.WhoJudges:
+    """By the judge that this process has, too."""
+    with Wired(settings.load()) as wired:
+        codebook = wired.codebook(QUEUE)
+        wired.store.save_codebook(codebook, utc_now())
+        with wired.judge(QUEUE, "run") as judge:
+            return worker.WhoJudges(run="run", judge=judge.name, judge_version=judge.version(codebook))
+
+
 def judged(names: Sequence[str]) -> set[str]:
     with open_store(_STORE) as store:
         return set(store.predictions(QUEUE, "1.0.0", names))
@@ -64,6 +79,19 @@ def test_what_was_drawn_is_judged_and_counted(goldloop: Goldloop, candidates: li
     assert "Next: goldloop enqueue" in ended.out
     again = json.loads(goldloop("prelabel", "--json").out)
     assert (again["judged"], again["state"], again["usd"]) == (0, "done", 0)
+
+
+def test_a_long_summary_keeps_each_name_with_its_number(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "out", Console(width=80, highlight=False))
+    many = {"gone": 2, "left": 5120, "calls": 12348, "cached": 230, "input_tokens": 23123456, "usd": 12.5}
+    output.print_summary("prelabel", PrelabelSummary(judged=12345, abstained=230, parked=3, **many))
+    lines = [line.rstrip() for line in capsys.readouterr().out.rstrip().split("\n")]
+    assert lines == [
+        "prelabel  judged 12,345  abstained 230  parked 3  gone 2  left 5,120",
+        "          calls 12,348  cached 230  input tokens 23,123,456  cost $12.50",
+    ]
 
 
 def test_history_takes_filters(goldloop: Goldloop, candidates: list[str]) -> None:
@@ -80,6 +108,7 @@ def test_history_takes_filters(goldloop: Goldloop, candidates: list[str]) -> Non
     ("call", "told"),
     [
         (["--category", "c0"], "--history"),
+        (["--since", "2026-01-01", "--task-runner", "dask", "--dry-run"], "--history"),
         (["--workers", "2"], "--task-runner dask or ray"),
         (["--task-runner", "ray"], "the extra `ray`"),
     ],
@@ -156,7 +185,7 @@ def test_a_fault_on_a_worker_is_told_without_its_text(
     monkeypatch.setattr(worker, "judge_page", fail)
     worker._worker.cache_clear()
     with pytest.raises(GoldloopError, match=r"KeyError in test_prelabel_command\.py") as raised:
-        worker.judge_on_worker(PrelabelPage(queue=QUEUE, codebook_version="1.0.0", trace_ids=("t00",)), "run")
+        worker.judge_on_worker(PAGE, who_judges())
     assert "own words" not in "".join(traceback.format_exception(raised.value))
     worker._worker.cache_clear()
 
@@ -168,5 +197,40 @@ def test_a_worker_with_another_store_judges_nothing(
     monkeypatch.setattr(SqlStore, "unknown_traces", lambda self, names: found(self, names) or list(names))
     worker._worker.cache_clear()
     with pytest.raises(ConfigError, match="a worker has another store"):
-        worker.judge_on_worker(PrelabelPage(queue=QUEUE, codebook_version="1.0.0", trace_ids=("t00",)), "run")
+        worker.judge_on_worker(PAGE, who_judges())
     worker._worker.cache_clear()
+
+
+def test_a_worker_with_another_judge_judges_nothing(
+    goldloop: Goldloop, candidates: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by = who_judges()
+    monkeypatch.setenv("GOLDLOOP_JUDGE__MEMBERS", "learned")  # as where the worker was started without the variable
+    worker._worker.cache_clear()
+    with pytest.raises(ConfigError, match=r"another judge \(learned\) than this run \(lexical-grounding\)"):
+        worker.judge_on_worker(PAGE, by)
+    monkeypatch.setenv("GOLDLOOP_JUDGE__MEMBERS", "lexical")
+    worker._worker.cache_clear()
+    assert worker.judge_on_worker(PAGE, by).judged == 1
+    worker._worker.cache_clear()
+
+
+def test_what_was_asked_wrongly_is_told_before_any_server_is_asked(
+    goldloop: Goldloop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LANGFUSE_HOST")
+    assert "--history" in goldloop("prelabel", "--since", "2026-01-01").sentence
+    assert "--task-runner dask or ray" in goldloop("prelabel", "--workers", "2").sentence
+
+
+def test_a_sample_that_cannot_be_read_is_not_called_free(
+    goldloop: Goldloop, monkeypatch: pytest.MonkeyPatch, langfuse: HTTPServer
+) -> None:
+    now = utc_now()
+    with open_store(_STORE) as store:
+        gone = candidate(GONE).model_copy(update={"timestamp": now - timedelta(hours=_HOURS_AGO)})
+        store.save_candidates([gone], now)
+    monkeypatch.setattr("goldloop.bootstrap.judge_of", lambda *_, **__: Priced())
+    told = goldloop("prelabel", "--history", "--dry-run").out
+    assert "What it costs is not known" in told
+    assert "costs nothing" not in told

@@ -2,8 +2,10 @@
 
 import multiprocessing
 import sqlite3
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -66,6 +68,21 @@ def test_processes_that_open_an_empty_database_at_once_make_the_tables_once(empt
     failures.close()
     with open_store(empty_url) as store:
         assert store.candidate_count() == 0
+
+
+def test_who_reads_does_not_wait_for_many_who_wait_to_write(store: SqlStore) -> None:
+    """The ML backend's judges are such writers, and an annotator's page is the reader."""
+    writers = [Thread(target=store.set_watermark, args=(f"cursor {number}", _NOON)) for number in range(20)]
+    with store._db.write():
+        for writer in writers:
+            writer.start()
+        time.sleep(0.3)
+        begun = time.monotonic()
+        assert store.watermark("traces") is None
+        assert time.monotonic() - begun < 2
+    for writer in writers:
+        writer.join()
+    assert store.watermark("cursor 19") == _NOON
 
 
 @pytest.mark.parametrize(

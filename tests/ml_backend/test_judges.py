@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 
 from builders import NOW, QUEUE, codebook
 from goldloop.codebook.schema import Codebook
+from goldloop.errors import RetryableError
 from goldloop.records import JudgeFit, Judgement, JudgeQuality, Trace, Unjudged
 from ml_backend.judges import QueueJudges, describe
 
@@ -32,9 +33,12 @@ class At:
         self.now: datetime = NOW
         self.fits: list[JudgeFit] = []
         self.made: list[Made] = []
+        self.broken: set[str] = set()
         self.judges = QueueJudges(self.make, lambda _queue: self.fits, lambda: self.now)
 
     def make(self, queue: str, run: str) -> Made:
+        if queue in self.broken:
+            raise RetryableError("Langfuse", "away")
         self.made.append(Made(queue, run))
         return self.made[-1]
 
@@ -90,3 +94,29 @@ def test_another_day_makes_another_judge() -> None:
 
 def test_health_shows_who_judges() -> None:
     assert describe(Made("panel", "r"), codebook()) == {"judge": "panel", "version": "7", "members": ["panel"]}
+
+
+def test_a_queue_whose_judge_cannot_be_made_anew_keeps_the_old_one_and_holds_no_other_up() -> None:
+    at = At()
+    one, two = at.judges.of("one"), at.judges.of("two")
+    at.fits.append(fit("v1"))
+    at.broken = {"one"}
+    at.judges.check()
+    assert at.judges.of("one") is one
+    assert at.judges.of("two") is not two
+    at.broken = set()
+    at.judges.check()
+    assert at.judges.of("one") is not one
+
+
+def test_whoever_must_not_wait_gets_a_judge_that_is_there_or_none() -> None:
+    at = At()
+    assert at.judges.made("one") is None
+    assert at.judges.of("one") is at.judges.made("one")
+    assert len(at.made) == 1
+
+
+def test_closing_closes_all_there_are() -> None:
+    at, first, second = made_anew(lambda at: at.fits.append(fit("v1")))
+    at.judges.close()
+    assert (first.closed, second.closed) == (True, True)

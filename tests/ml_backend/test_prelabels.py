@@ -19,7 +19,7 @@ from goldloop.records import Document, Judgement, Prediction, Project, Trace, Un
 from ml_backend.extra_params import ExtraParams
 from ml_backend.judges import QueueJudges
 from ml_backend.live import Limits, Live
-from ml_backend.memory import Memory
+from ml_backend.memory import READ_SECONDS, Memory
 from ml_backend.prelabels import Prelabels
 from ml_backend.project_model import ProjectModel, project_model
 
@@ -100,6 +100,7 @@ class Answering:
         self.kept: list[Prediction] = []
         stub = judge or Stub()
         judges = QueueJudges(lambda _queue, _run: stub, lambda _queue: [], lambda: NOW)
+        judges.of(QUEUE)
         self.live = Live(judges, self.kept.append, lambda: NOW, Limits(**limits), threads=4)
         self.prelabels = Prelabels(Memory(memory or Remembering(), {QUEUE: codebook()}), self.live)
         self.models: dict[tuple[str, int | None, ExtraParams], ProjectModel] = {}
@@ -379,6 +380,47 @@ def test_a_store_that_hangs_is_not_waited_for() -> None:
         assert time.monotonic() - begun < 2
     finally:
         memory.waits.set()
+
+
+class Slow(Remembering):
+    """A store that answers everything, and takes its time: too short a one to be given up."""
+
+    def _ask(self, what: str) -> None:
+        time.sleep(READ_SECONDS * 0.9)
+        super()._ask(what)
+
+
+def test_a_page_does_not_wait_for_a_slow_store_three_times_over() -> None:
+    begun = time.monotonic()
+    assert prelabels(memory=Slow(("t1", judgement("fail")))).predict([task()], XML, 2) == [predicted("fail")]
+    assert time.monotonic() - begun < 1.8
+
+
+def test_many_stored_predictions_may_take_longer_than_one() -> None:
+    memory = Slow(("t1", judgement("fail")), ("t2", judgement("pass")))
+    answers = prelabels(memory=memory)
+    answers.predict([task()], XML, 2)  # codebook and projects are known from here on
+    free = threading.Timer(READ_SECONDS * 2, memory.waits.set)
+    memory.waits.clear()
+    free.start()
+    assert answers.predict([task("t1"), task("t2")], XML, 2) == [predicted("fail"), predicted("pass")]
+    assert not answers.kept
+
+
+def test_for_a_stored_abstention_no_judge_is_made_while_the_page_waits() -> None:
+    """Making one reads the store without a deadline, and approved examples from Langfuse."""
+    made = threading.Event()
+
+    def make(_queue: str, _run: str) -> Stub:
+        assert threading.current_thread().name == "judge"
+        made.set()
+        return Stub()
+
+    live = Live(QueueJudges(make, lambda _queue: [], lambda: NOW), lambda _one: None, lambda: NOW)
+    memory = Memory(Remembering(("t1", judgement(None))), {QUEUE: codebook()})
+    model = project_model(2, XML, ExtraParams())
+    assert Prelabels(memory, live).predict([task()], model) == [predicted("pass")]
+    assert made.is_set()
 
 
 def test_every_task_gets_one_prediction_in_its_place() -> None:

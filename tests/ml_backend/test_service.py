@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ class Versioned:
     name = "stub"
 
     def __init__(self, run: str, version: int) -> None:
-        self.run, self._version = run, str(version)
+        self.run, self._version, self.closed = run, str(version), False
 
     def version(self, _codebook: Codebook) -> str:
         return self._version
@@ -36,6 +37,9 @@ class Versioned:
     def judge(self, _codebook: Codebook, traces: Sequence[Trace]) -> list[Judgement | Unjudged]:
         said = {"judge": "stub", "judge_version": self._version, "answers": {"verdict": "pass"}, "method": "lexical"}
         return [Judgement.model_validate(said) for _ in traces]
+
+    def close(self) -> None:
+        self.closed = True
 
 
 @pytest.fixture
@@ -94,8 +98,9 @@ def until(done: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def service(goldloop: Goldloop) -> Iterator[Service]:
-    """Each judge that is made has the next version; a fit finds labels enough."""
+def service(goldloop: Goldloop, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """Each judge that is made has the next version; a fit finds labels enough, and holds without them."""
+    monkeypatch.setattr("ml_backend.service.current_fits", lambda store, queue, _floor: store.fits(queue))
     versions = iter(range(1, 100))
     made = Service(
         goldloop,
@@ -167,3 +172,23 @@ def test_a_judge_that_cannot_be_made_ends_the_start(goldloop: Goldloop) -> None:
 
     with pytest.raises(ConfigError, match="GOLDLOOP_JUDGE__MODEL"):
         Service(goldloop, judge=refuse)
+
+
+def test_at_the_end_judges_are_closed_for_they_may_hold_traces_of_calls_that_are_not_sent_yet(service: Service) -> None:
+    judge = service.judges.of(QUEUE)
+    assert isinstance(judge, Versioned)
+    assert not judge.closed
+    service.stop()
+    assert judge.closed
+
+
+def test_a_judge_that_takes_long_to_close_does_not_keep_the_server_from_ending(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = threading.Event()
+    monkeypatch.setattr("ml_backend.service.STOP_SECONDS", 0.1)
+    monkeypatch.setattr(service.judges, "close", lambda: free.wait(30))
+    begun = time.monotonic()
+    service.stop()
+    assert time.monotonic() - begun < 5
+    free.set()

@@ -62,3 +62,18 @@ def test_nobody_waits_beyond_the_end() -> None:
     assert time.monotonic() - begun < 5
     free.set()
     assert isinstance(given[0], TimeoutError)
+
+
+def test_where_the_process_may_have_no_more_threads_nobody_gets_one_and_none_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    threads = Threads("test", 1)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(TimeoutError):
+            threads.within(0.1, lambda: 1)
+    assert threads.busy == 0
+    assert threads.within(5, lambda: 7) == 7

@@ -9,15 +9,15 @@ import pytest
 
 from builders import QUEUE, codebook
 from builders_labelled import logged
-from fakes.judges import ScriptedJudge
+from fakes.judges import ScriptedJudge, opinion
 from goldloop.codebook.schema import Codebook
 from goldloop.judge import combination, learning, recalibration
 from goldloop.judge.panel import Panel
 from goldloop.judge.settings import JudgeSettings
 from goldloop.pipeline import learn as module
-from goldloop.pipeline.learn import LearnSummary, current_fits, learn, learned_judge
+from goldloop.pipeline.learn import LearnSummary, current_fits, labels_of, learn, learned_judge, newest_votes
 from goldloop.ports import Judge
-from goldloop.records import JudgeFit, Judgement, State, Trace
+from goldloop.records import JudgeFit, Judgement, Prediction, State, Trace, Value
 from pipeline.loop import Loop
 
 BLIND = codebook(budget=400, blind_share=1.0, annotations_per_trace=1, mix={"random": 1.0}, age_limit_days=90)
@@ -25,6 +25,8 @@ MODEL = "llm:openai:gpt"
 LEARNED = JudgeSettings(members=("learned",))
 BOTH = JudgeSettings(members=("llm", "learned"), model=("openai:gpt",))
 COUNT = 200
+fitted = pytest.mark.simulation
+"""It needs models that were fitted to so many labels, which takes seconds."""
 
 
 def risk_of(trace: Trace) -> float:
@@ -129,6 +131,7 @@ def test_below_the_floor_it_says_what_is_missing(empty: Loop) -> None:
     assert not outcome.calibrated
 
 
+@fitted
 def test_labels_make_a_learned_judge_and_its_prelabels_are_calibrated(
     loop: Loop, learned: tuple[Path, LearnSummary]
 ) -> None:
@@ -154,6 +157,7 @@ def test_labels_make_a_learned_judge_and_its_prelabels_are_calibrated(
     assert found.judgement.answers["verdict"] in {"pass", "fail"}
 
 
+@fitted
 def test_the_same_labels_change_nothing(loop: Loop, learned: tuple[Path, LearnSummary]) -> None:
     first = learned[1]
     assert (first.fitted, first.kept) == (3, 0)
@@ -166,6 +170,7 @@ def test_the_same_labels_change_nothing(loop: Loop, learned: tuple[Path, LearnSu
     assert panel(loop, model()).version(BLIND) == version
 
 
+@fitted
 def test_what_is_known_is_not_fitted_again(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "model_of", None)
     monkeypatch.setattr(combination, "weights", None)
@@ -174,6 +179,7 @@ def test_what_is_known_is_not_fitted_again(loop: Loop, monkeypatch: pytest.Monke
     assert (made.kept, made.failed) == (3, {})
 
 
+@fitted
 def test_another_label_makes_new_fits_and_another_version(loop: Loop) -> None:
     version = panel(loop, model()).version(BLIND)
     answers = loop.store.answers(QUEUE, "t000")
@@ -185,6 +191,37 @@ def test_another_label_makes_new_fits_and_another_version(loop: Loop) -> None:
     assert (made.fitted, made.kept) == (3, 0)
     assert panel(loop, model()).version(BLIND) != version
     assert len(current_fits(loop.store, QUEUE)) == 4  # the combination of the learned judge's version before is there
+
+
+@fitted
+def taken_back(loop: Loop, numbers: range) -> None:
+    for number in numbers:
+        loop.store.save_resolution(
+            QUEUE, f"t{number:03}", state=State.RESOLVED, answers=[], scores=[], eval_row=None, at=loop.clock()
+        )
+
+
+def test_labels_that_are_taken_back_take_their_judges_along(loop: Loop) -> None:
+    taken_back(loop, range(20, COUNT))
+    assert current_fits(loop.store, QUEUE, 50) == []
+    learnt(loop, BOTH)
+    (outcome,) = panel(loop, model()).judge(BLIND, [logged(400)[0]])
+    assert isinstance(outcome, Judgement)
+    assert not outcome.calibrated
+    fails = sum(logged(number)[1] == "fail" for number in range(20))
+    told = f"uncalibrated: {fails} of 50 blind labels for fail, {20 - fails} of 50 for pass"
+    assert outcome.votes[1].abstained == told
+
+
+def test_a_fit_to_features_of_another_version_is_none(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "VERSION", "0")
+    held = {fit.judge for fit in current_fits(loop.store, QUEUE, 50)}
+    assert held == {MODEL, "combination"}  # the combination is one of the judge's version, and that is another now
+    (outcome,) = panel(loop).judge(BLIND, [logged(400)[0]])
+    assert isinstance(outcome, Judgement)
+    told = f"uncalibrated: 0 of 50 blind labels for pass, 0 of 50 for fail, and {COUNT} on traces that it has not read"
+    assert outcome.abstained
+    assert outcome.abstained.startswith(told)
 
 
 def test_a_model_is_calibrated_and_combined_with_the_learned_judge(
@@ -209,6 +246,7 @@ def test_a_model_is_calibrated_and_combined_with_the_learned_judge(
     assert alone.probability == pytest.approx(0.8, abs=0.06)
 
 
+@fitted
 def test_another_version_of_a_model_starts_without_calibration(loop: Loop) -> None:
     (outcome,) = Panel([model("2")], current_fits(loop.store, QUEUE)).judge(BLIND, [logged(400)[0]])
     assert isinstance(outcome, Judgement)
@@ -216,12 +254,14 @@ def test_another_version_of_a_model_starts_without_calibration(loop: Loop) -> No
     assert outcome.probability == 0.97
 
 
+@fitted
 def test_a_model_alone_needs_no_learned_judge(unfitted: Loop) -> None:
     made = learnt(unfitted, JudgeSettings(members=("llm",), model=("openai:gpt",)))
     assert set(by_judge(made)) == {MODEL}
     assert made.short == {}
 
 
+@fitted
 def test_a_member_that_was_never_heard_leaves_no_combination(loop: Loop) -> None:
     made = learnt(loop, JudgeSettings(members=("llm", "learned"), model=("openai:gpt", "openai:other")))
     assert set(by_judge(made)) == {"learned", MODEL}
@@ -235,6 +275,7 @@ def breaking() -> Codebook:
     return Codebook.model_validate(content | {"version": "2.0.0"})
 
 
+@fitted
 def test_a_breaking_version_starts_anew(loop: Loop) -> None:
     loop.publish_codebook(breaking())
     made = learnt(loop, BOTH)
@@ -248,6 +289,7 @@ def test_a_breaking_version_starts_anew(loop: Loop) -> None:
     assert len(loop.store.fit_history(QUEUE)) == 3
 
 
+@fitted
 @pytest.mark.parametrize("broken", ["learn", "calibration_of", "combination_of"])
 def test_what_breaks_stops_nothing_else(loop: Loop, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
     def no(*_: object, **__: object) -> None:
@@ -259,3 +301,26 @@ def test_what_breaks_stops_nothing_else(loop: Loop, monkeypatch: pytest.MonkeyPa
     (what, why) = next(iter(made.failed.items()))
     assert what == {"learn": "learned", "calibration_of": f"verdict, {MODEL}", "combination_of": "combination"}[broken]
     assert why == "a fault in goldloop itself (ZeroDivisionError): report it"
+
+
+def test_answers_to_a_question_that_changed_are_not_heard(loop: Loop) -> None:
+    """The verdict means what it meant; how severe it is does not: that was said to another question."""
+    judgement = opinion(BLIND, 0.9, judge=MODEL).model_copy(
+        update={"answers": {"verdict": "fail", "severity": "minor"}, "confidences": {"severity": 0.7}}
+    )
+    said = Prediction(
+        queue=QUEUE, codebook_version="1.0.0", trace_id="t000", judged_at=loop.clock(), judgement=judgement
+    )
+    loop.store.save_predictions([said])
+
+    def heard() -> dict[str, Value]:
+        held = labels_of(loop.store, QUEUE)
+        assert held
+        return newest_votes(loop.store, held)[MODEL].votes["t000"].answers
+
+    assert heard() == {"verdict": "fail", "severity": "minor"}
+    content = BLIND.model_dump(mode="json")
+    severity = next(question for question in content["questions"] if question["name"] == "severity")
+    severity["labels"][0]["definition"] = "Something else altogether was agreed on."
+    loop.publish_codebook(Codebook.model_validate(content | {"version": "2.0.0"}))
+    assert heard() == {"verdict": "fail"}

@@ -201,3 +201,12 @@ def test_the_sample_that_ships_can_be_replayed() -> None:
     made = pool(read(path))
     assert made.signals
     assert 0.1 < made.failed.mean() < 0.4
+
+
+@learning
+def test_where_all_traces_are_of_one_group_the_judge_says_the_rate() -> None:
+    file = _file(30)
+    one = file.model_copy(update={"traces": tuple(trace.model_copy(update={"group_id": "g"}) for trace in file.traces)})
+    judged = pool(one).judged
+    assert judged is not None
+    assert judged.probability.tolist() == pytest.approx([0.2] * 30)

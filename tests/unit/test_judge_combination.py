@@ -173,3 +173,12 @@ def test_more_risk_of_a_member_is_never_less_of_all(
     assert less is not None
     assert more is not None
     assert 0 < less <= more < 1
+
+
+def test_labels_on_traces_that_nobody_judged_change_no_version() -> None:
+    risks, people = labelled(100)
+    first = combination_of(ASKED, MEMBERS, risks, people, {}, {})
+    assert first
+    labels = {"a0": "fail"} | dict(people.labels)
+    groups = {"a0": 0} | {name: group + 1 for name, group in people.groups.items()}
+    assert combination_of(ASKED, MEMBERS, risks, People(labels, groups), {first.version: first}, {}) is first

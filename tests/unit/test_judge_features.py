@@ -103,3 +103,27 @@ def test_the_same_question_is_known_again() -> None:
     assert other != one
     assert other.partition(".")[0] == one.partition(".")[0]
     assert asked(_asking("How near?", "a")).partition(".")[0] != one.partition(".")[0]
+
+
+def test_a_document_without_a_question_is_known_again() -> None:
+    one, same, other = (
+        asked(trace("t1", output, messages=(), documents=(document,)))
+        for output, document in (("a", BATTERY), ("b", BATTERY), ("a", Document(title="", text="Another one.")))
+    )
+    assert one == same
+    assert one != other
+    assert one.startswith(".")  # no user asked a thing
+
+
+def test_a_long_message_is_a_source_where_there_is_no_other() -> None:
+    long = f"Sum this up. {BATTERY.text} {'And so on. ' * 50}"
+    found = _of("The battery holds for two hours.", question=long, documents=())
+    assert (found["words backed by the sources"], found["word pairs backed"], found["no sources"]) == (1.0, 1.0, 0.0)
+    # 500 characters are long, 499 are not
+    assert _of("aaaaaa", question=("aaaaaa" + " " * 494), documents=())["no sources"] == 0.0
+    assert _of("aaaaaa", question=("aaaaaa" + " " * 493), documents=())["no sources"] == 1.0
+    assert _of("Lamps.", question=f"Lamps? {long}")["words backed by the sources"] == 0.0  # a document is there
+
+
+def test_an_apostrophe_is_one_however_it_is_written() -> None:
+    assert _of("I don\N{RIGHT SINGLE QUOTATION MARK}t know.")["refuses"] == _of("I don't know.")["refuses"] == 1.0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldloop.judge.groups import cross_fitted, folds, groups_of
+from goldloop.judge.groups import cross_fitted, folds, groups_of, numbered
 from goldloop.numeric import Floats
 from goldloop.records import BlindLabel, TraceFeatures
 
@@ -74,3 +74,13 @@ def test_what_is_said_of_a_fold_comes_from_the_others() -> None:
     # the first fold hears of 0, 0 alone; the second of 1, 0
     assert cross_fitted(mean, y, y, np.array([0, 0, 1, 1])).tolist() == [0, 0, 0.5, 0.5]
     assert cross_fitted(mean, y, y, np.zeros(4, dtype=np.int64)).tolist() == pytest.approx([0.25] * 4)
+
+
+def test_where_nobody_asked_only_the_same_input_is_together() -> None:
+    labels = [_label("a"), _label("b"), _label("c")]
+    assert _together(labels, {"a": ".x", "b": ".x", "c": ".y"}) == [["a", "b"], ["c"]]
+
+
+def test_numbers_of_groups_go_by_first_appearance() -> None:
+    assert numbered([7, 2, 7, 5]).tolist() == [0, 1, 0, 2]
+    assert numbered([]).tolist() == []

@@ -144,3 +144,12 @@ def test_its_version_is_that_of_its_fits() -> None:
     assert len({none.version(book), one.version(book), other.version(book)}) == 3
     assert one.version(book) == LearnedJudge([_fit()]).version(book)
     assert _judged(one, BACKED)[0].judge_version == one.version(book)
+
+
+def test_labels_on_traces_that_were_not_read_are_told_apart() -> None:
+    judge = LearnedJudge([], short={"verdict": {"pass": 3, "fail": 1}}, unread={"verdict": 120})
+    (one,) = _judged(judge, BACKED)
+    assert one.abstained == (
+        "uncalibrated: 1 of 50 blind labels for fail, 3 of 50 for pass, and 120 on traces that it has not read "
+        "(goldloop prelabel --history)"
+    )

@@ -212,3 +212,21 @@ def test_a_label_that_one_fold_alone_has() -> None:
     found = held_out(rows)[1]
     assert (found[:20, 1] < 0.1).all()  # whoever judged these had seen no failure
     assert np.isfinite(found).all()
+
+
+@fits
+def test_another_question_s_labels_change_no_version() -> None:
+    x, _, failed = _made()
+    features, verdicts = _features(x), _verdicts(failed)
+    first = learn(codebook(), verdicts[10:], features, NOW).fits[0]
+    # Labels of ten traces that come before all others, and have no verdict.
+    others = [label.model_copy(update={"question": "severity", "value": "minor"}) for label in verdicts[:10]]
+    assert learn(codebook(), [*others, *verdicts[10:]], features, NOW).fits == [first]
+
+
+@fits
+def test_where_all_are_of_one_group_each_gets_the_labels_shares() -> None:
+    rows = Rows(np.zeros((4, 2)), ["pass", "pass", "fail", "pass"], np.zeros(4, dtype=np.int64), ("fail", "pass"))
+    names, said = held_out(rows)
+    assert names == ("fail", "pass")
+    assert said.tolist() == [[0.25, 0.75]] * 4

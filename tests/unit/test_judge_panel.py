@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import NOW, QUEUE, codebook, trace
-from fakes.judges import Said, ScriptedJudge
+from fakes.judges import Said, ScriptedJudge, opinion
 from goldloop.errors import ConfigError, FatalError
 from goldloop.judge.calibration import Calibration
 from goldloop.judge.combination import Combination, SetOfMembers, members_version
@@ -135,6 +135,18 @@ def test_a_member_that_answers_to_other_traces_has_no_opinion() -> None:
     assert outcome == Unjudged(cause="later", reason="a broke: 0 answers to 1 traces")
 
 
+def test_a_member_that_answers_with_something_else_has_no_opinion() -> None:
+    class Empty(ScriptedJudge):
+        def judge(self, *given: object) -> list[Said]:
+            return [None]  # type: ignore[list-item]  # what a judge of somebody else's may do
+
+    (outcome,) = Panel([Empty("a", {}), judge("b", 0.2)]).judge(ASKED, [trace("t1")])
+    assert isinstance(outcome, Judgement)
+    assert [vote.judge for vote in outcome.votes] == ["b"]
+    (outcome,) = Panel([Empty("a", {})]).judge(ASKED, [trace("t1")])
+    assert outcome == Unjudged(cause="later", reason="a broke: an answer is no judgement")
+
+
 @pytest.mark.parametrize("error", [FatalError("OpenAI", "the key is wrong: set another"), ConfigError("no extra")])
 def test_what_would_come_again_with_every_page_goes_through(error: Exception) -> None:
     broken = judge("a", 0.9)
@@ -221,6 +233,23 @@ def test_a_combination_of_other_versions_is_left_aside() -> None:
     fits = [combined(SetOfMembers(members=("a", "b"), level=0.0, weights=(1.0, 1.0), labels=100))]
     outcome = said(Panel([judge("a", 0.9), judge("b", 0.9, version="2")], fits))
     assert (outcome.risk, outcome.method) == (0.9, "votes")
+
+
+def test_with_a_third_label_what_was_fitted_to_two_holds_no_more() -> None:
+    fits = [combined(SetOfMembers(members=("a", "b"), level=0.0, weights=(1.0, 1.0), labels=100)), platt(0.0, 0.5)]
+    panel = Panel([judge("a", 0.9), judge("b", 0.8)], fits)
+    assert set(panel.calibrations(ASKED)) == {"a", "combination"}
+    verdict = ASKED.verdict
+    third = verdict.labels[0].model_copy(update={"name": "partly"})
+    wider = verdict.model_copy(update={"kind": "choice", "labels": (*verdict.labels, third)})
+    book = ASKED.model_copy(update={"questions": (wider, *ASKED.questions[1:])})
+    assert panel.calibrations(book) == {}
+    # Scripted by two labels, as members that were asked before the third came.
+    (outcome,) = Panel(
+        [judge("a", opinion(ASKED, 0.9, judge="a")), judge("b", opinion(ASKED, 0.8, judge="b"))], fits
+    ).judge(book, [trace("t1")])
+    assert isinstance(outcome, Judgement)
+    assert (outcome.risk, outcome.calibrated, outcome.method) == (0.9, False, "votes")
 
 
 def test_other_questions_have_calibrations_of_their_own() -> None:

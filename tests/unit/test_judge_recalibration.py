@@ -161,3 +161,11 @@ def test_a_fit_of_another_form_changes_nothing() -> None:
     said = opinion(codebook(), 0.9)
     assert recalibrated(codebook(), said, {"verdict": other}) == said
     assert recalibrated(codebook(), said, {}) == said
+
+
+def test_other_groups_numbers_change_no_version() -> None:
+    votes, people = sure(100, 7)
+    first = calibration_of(ASKED, A, votes, people, {})
+    assert first
+    moved = People(people.labels, {name: group + 9 for name, group in people.groups.items()})
+    assert calibration_of(ASKED, A, votes, moved, {}) == first

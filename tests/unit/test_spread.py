@@ -1,17 +1,16 @@
-"""Pages on workers: in the order in which they end, through a worker's death, and with errors that come through."""
+"""Pages handed out: in the order in which they end, with errors that come through. On real workers: tests/spread."""
 
 import inspect
 import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 import spread_work
-from goldloop.adapters.spread import Here, Runner, as_they_come
+from goldloop.adapters.spread import Here, as_they_come
 from goldloop.adapters.spread.dask import Dask
 from goldloop.adapters.spread.ray import Ray
 from goldloop.bootstrap.prelabels import Prelabelling, TaskRunner, runner_of
@@ -122,7 +121,7 @@ def test_no_cluster_at_the_address_is_a_sentence(monkeypatch: pytest.MonkeyPatch
         pass
 
 
-# -- a real cluster of two worker processes on this machine --------------------------------------------------------
+# -- Ray, which is not installed here ----------------------------------------------------------------------------------
 
 
 class RayStub:
@@ -181,34 +180,3 @@ def test_ray_as_far_as_it_goes_without_ray(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(RetryableError, match="Ray cluster is gone"):
             ray.do(len, "page")
     assert stub.options["closed"]
-
-
-@pytest.fixture(scope="module")
-def dask() -> Iterator[Runner]:
-    with Dask(None, 2) as runner:
-        yield runner
-
-
-def test_two_workers_share_the_pages(dask: Runner) -> None:
-    done = list(as_they_come(lambda page: dask.do(spread_work.process, page), map(str, range(20)), dask.at_once))
-    assert sorted(int(one[0]) for one in done if one) == list(range(20))
-    assert len({one[1] for one in done if one}) == 2
-
-
-def test_what_the_work_raises_comes_through(dask: Runner) -> None:
-    with pytest.raises(RetryableError, match="503") as raised:
-        dask.do(spread_work.fails, "later")
-    assert (raised.value.server, raised.value.retry_after) == ("Langfuse", 7.0)
-    with pytest.raises(ConfigError):
-        dask.do(spread_work.fails, "never")
-
-
-def test_a_page_whose_worker_is_killed_goes_to_another(dask: Runner, tmp_path: Path) -> None:
-    assert dask.do(spread_work.dies_once, str(tmp_path / "once")) == "done"
-
-
-def test_a_page_that_kills_two_workers_is_left(dask: Runner, tmp_path: Path) -> None:
-    marker = tmp_path / "always"
-    assert dask.do(spread_work.dies_always, str(marker)) is None
-    assert marker.stat().st_size == 2
-    assert dask.do(len, "page") == 4  # there are workers again

@@ -17,7 +17,6 @@ from goldloop.numeric import Floats, Ints, expit
 from goldloop.records import Document, Message, Trace
 
 _SUREST = 0.02
-_MOST_NAMES = 20
 _LABELS: Final = ("pass", "fail")
 _NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -34,14 +33,10 @@ class Judged:
 def offline(traces: Sequence[LabelledTrace], failed: Floats, groups: Ints) -> Judged:
     """The learned judge's regression, fitted to the labels `failed` (n,) of other groups (n,), however few there are.
 
-    On its features, and on category and model beside them: a draw is made where these are known.
-
     Raises:
         ConfigError: scikit-learn is not installed.
     """
-    words = np.array([features(as_trace(trace)) for trace in traces])
-    names = [_dummies([trace.category for trace in traces]), _dummies([trace.model or "" for trace in traces])]
-    values = np.hstack([words, *names])
+    values = np.array([features(as_trace(trace)) for trace in traces])
     _, said = held_out(Rows(values, [_LABELS[int(label)] for label in failed], groups, _LABELS))
     return _judged("offline judge, cross-fitted by group", said[:, 1], failed)
 
@@ -95,12 +90,3 @@ def _calibrated(mine: Floats, given: Floats, failed: Floats, groups: Ints) -> Fl
 def _judged(name: str, probability: Floats, failed: Floats) -> Judged:
     probability = np.clip(probability, _SUREST, 1 - _SUREST)
     return Judged(name, probability, auroc(probability, failed))
-
-
-def _dummies(names: Sequence[str]) -> Floats:
-    """A column of 0 and 1 for each of the most frequent names, (n, k)."""
-    table, place, count = np.unique(np.array(names), return_inverse=True, return_counts=True)
-    kept = np.argsort(-count, kind="stable")[:_MOST_NAMES]
-    return (
-        np.asarray(place[:, None] == kept[None, :], dtype=np.float64) if len(table) > 1 else np.zeros((len(names), 0))
-    )

@@ -11,6 +11,11 @@ from goldloop.errors import ConfigError, RejectedError
 from goldloop.records import Project, Record
 from goldloop.settings import MlBackendSettings
 
+_TO_WHAT: Final = {
+    "URL": "the address at which Label Studio reaches the ML backend",
+    "USERNAME": "the one that the ML backend was started with",
+    "PASSWORD": "the one that the ML backend was started with",
+}
 TITLE: Final = "goldloop judge"
 """What Label Studio calls the backend. Not the model version: see `connect_backend`."""
 
@@ -41,7 +46,7 @@ class MlBackend:
         url, username, password = settings.url, settings.username, settings.password
         for name, value in (("URL", url), ("USERNAME", username), ("PASSWORD", password)):
             if not value:
-                raise ConfigError(f"GOLDLOOP_ML_BACKEND__{name} is not set: set it as the ML backend has it")
+                raise ConfigError(f"GOLDLOOP_ML_BACKEND__{name} is not set: set {_TO_WHAT[name]}")
         assert url
         assert username
         assert password

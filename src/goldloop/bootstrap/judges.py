@@ -52,7 +52,7 @@ def judge_of(
                 members.append(LexicalJudge())
             else:
                 members += _models(settings, store, queue, run, clock, ledger or store, source, open_ones)
-        return Panel(members, current_fits(store, queue), close=open_ones.pop_all().close)
+        return Panel(members, current_fits(store, queue, settings.judge.floor), close=open_ones.pop_all().close)
 
 
 def examples_of(store: SqlStore, queue: str, source: TraceSource) -> list[ShownExample]:

@@ -14,7 +14,7 @@ from goldloop.adapters.spread.dask import Dask
 from goldloop.adapters.spread.ray import Ray
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import ConfigError
-from goldloop.pipeline.prelabel import PAGE, PrelabelSummary, prelabel
+from goldloop.pipeline.prelabel import PAGE, PrelabelSummary, prelabel, refuse_filters
 from goldloop.pipeline.prelabel_estimate import PrelabelEstimate, estimate
 from goldloop.pipeline.prelabel_pages import Meter, PageSummary, PrelabelPage, Work, judge_page
 from goldloop.ports import Limits, Selection
@@ -44,18 +44,22 @@ class Prelabelling(Record):
 def run_prelabel(goldloop: "Goldloop", codebook: Codebook, run: "Run") -> PrelabelSummary:
     """Learn from what people said since, then judge what is to be judged, under whatever lock the caller holds."""
     asked = run.prelabelling
-    source = goldloop.langfuse.source  # first: a wrong key ends it before any page, and before any worker is started
+    # First what was asked wrongly, then a wrong key: before any page, and before any worker is started.
+    refuse_filters(asked.selection)
+    runners = runner_of(goldloop.settings, asked)
+    source = goldloop.langfuse.source
     goldloop.learn(codebook.name)
     meter = Meter(goldloop.store)
-    with goldloop.judge(codebook.name, run.owner, meter) as judge, runner_of(goldloop.settings, asked) as runner:
+    with goldloop.judge(codebook.name, run.owner, meter) as judge, runners as runner:
         if asked.task_runner == "here":
 
             def work(page: PrelabelPage) -> PageSummary:
                 return judge_page(page, source, judge, goldloop.store, goldloop.clock, meter)
         else:
-            from goldloop.bootstrap.worker import judge_on_worker
+            from goldloop.bootstrap.worker import WhoJudges, judge_on_worker
 
-            there = partial(judge_on_worker, run=run.owner)
+            by = WhoJudges(run=run.owner, judge=judge.name, judge_version=judge.version(codebook))
+            there = partial(judge_on_worker, who=by)
 
             def work(page: PrelabelPage) -> PageSummary:
                 lost = PageSummary(traces=len(page.trace_ids), lost=len(page.trace_ids))
@@ -76,6 +80,7 @@ def run_prelabel(goldloop: "Goldloop", codebook: Codebook, run: "Run") -> Prelab
 
 def estimate_prelabel(goldloop: "Goldloop", codebook: Codebook, asked: Prelabelling) -> PrelabelEstimate:
     """What this prelabel would take by now: without a lock, and without leaving anything."""
+    refuse_filters(asked.selection)
     settings = goldloop.settings.judge
     limits = Limits(
         calls_per_run=settings.calls_per_run,

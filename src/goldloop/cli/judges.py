@@ -222,7 +222,7 @@ def _show_members(codebook: "Codebook", members: Sequence[Mapping[str, object]])
         shown.add_row(plain(str(member["judge"])), str(member["version"]), state, _labels(labels))
     out.print(shown)
     if not all(member["calibrated"] for member in members):
-        out.print("What is missing: goldloop judge fit")
+        out.print("Why not calibrated: goldloop judge fit")
 
 
 def _show_spent(spent: "Spent") -> None:

@@ -2,15 +2,17 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 from goldloop.codebook.text import clean
 from goldloop.pipeline.report import Report, notices
@@ -103,13 +105,25 @@ def print_summary(verb: str, summary: Record) -> None:
             parts.append(f"{words} ({', '.join(f'{plain(key)} {count:,}' for key, count in value.items() if count)})")
     line = Table.grid(padding=(0, 1))
     line.add_column(style="cyan", min_width=9)
-    line.add_row(verb, "  ".join(parts))
+    line.add_row(verb, _wrapped(parts, out.width - max(9, len(verb)) - 1))
     explained = getattr(summary, "explanation", None)
     if explained is not None:
         line.add_row("", brief(explained))
     if getattr(summary, "state", "done") != "done":
         line.add_row("", f"[yellow]{plain(getattr(summary, 'state', ''))}[/yellow]")
     out.print(line)
+
+
+def _wrapped(parts: Sequence[str], width: int) -> str:
+    """Side by side, as many as a line takes: a name stays with its number."""
+    lines, free = [""], width
+    for part in parts:
+        size = cell_len(Text.from_markup(part).plain) + 2
+        if lines[-1] and size - 2 > free:
+            lines, free = [*lines, ""], width
+        lines[-1] += f"{'  ' if lines[-1] else ''}{part}"
+        free -= size
+    return "\n".join(lines)
 
 
 def brief(explained: Explanation) -> str:

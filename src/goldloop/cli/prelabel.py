@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from goldloop.pipeline.prelabel_estimate import PrelabelEstimate
 
 _FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+_AS = "as 2026-03-02 or 2026-03-02T12:00:00 (UTC)."
 
 
 class TaskRunner(StrEnum):
@@ -35,13 +36,16 @@ def _prelabel(  # noqa: PLR0913, PLR0917 - the options of the command
         bool, typer.Option("--history", help="Judge candidates, drawn or not, instead of what was drawn.")
     ] = False,
     since: Annotated[
-        datetime | None, typer.Option("--since", formats=_FORMATS, help="Only traces from this time on (UTC).")
+        datetime | None,
+        typer.Option("--since", formats=_FORMATS, metavar="TIME", help=f"Only traces from then on, {_AS}"),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option("--until", formats=_FORMATS, help="Only traces before this time (UTC).")
+        datetime | None,
+        typer.Option("--until", formats=_FORMATS, metavar="TIME", help=f"Only traces before then, {_AS}"),
     ] = None,
     category: Annotated[
-        list[str] | None, typer.Option("--category", help="Only traces of this category; can be repeated.")
+        list[str] | None,
+        typer.Option("--category", metavar="NAME", help="Only traces of this category; can be repeated."),
     ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="So many traces at most.")] = None,
     task_runner: Annotated[
@@ -108,7 +112,7 @@ def _show(found: "PrelabelEstimate") -> None:
         out.print("There is nothing to judge.")
         return
     shown = table("estimate", "", numbers=("",))
-    shown.add_row("judge", plain(found.judge))
+    shown.add_row("judge", plain(found.judge).replace("+", "\n"))
     shown.add_row("traces", f"{found.traces:,}")
     shown.add_row("pages", f"{found.pages:,}")
     asks = bool(found.calls or found.cached)
@@ -124,10 +128,17 @@ def _show(found: "PrelabelEstimate") -> None:
     if asks and found.seconds is not None:
         shown.add_row("time, by past calls", _duration(found.seconds))
     out.print(shown)
-    why = f"By the payload of {found.sampled:,} of them." if asks else "No model is asked: it costs nothing."
-    out.print(f"{why} Nothing was judged.")
+    out.print(f"{_why(found)} Nothing was judged.")
     if not found.within_budget:
         out.print("[yellow]The budget is smaller:[/yellow] what it leaves out waits for another run.")
+
+
+def _why(found: "PrelabelEstimate") -> str:
+    if found.calls or found.cached:
+        return f"By the payload of {found.sampled:,} of them."
+    if found.unread:
+        return "What it costs is not known: no payload of the sample could be read."
+    return "No model is asked: it costs nothing."
 
 
 def _duration(seconds: float) -> str:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from goldloop.judge.basis import Asked, People, enough, quality, version_of
 from goldloop.judge.calibration import EDGE, confident_from
-from goldloop.judge.groups import cross_fitted, folds
+from goldloop.judge.groups import cross_fitted, folds, numbered
 from goldloop.numeric import Floats, Ints, expit, fitted, logit
 from goldloop.records import JudgeFit
 
@@ -98,11 +98,13 @@ def combination_of(
     if sides is None or not _promises(risks, people, sides[0]):
         return None
     held_for = members_version(members)
+    heard = sorted(people.labels.keys() & set().union(*risks.values()))
     told = {
         name: {one: round(risk, 6) for one, risk in said.items() if one in people.labels}
         for name, said in risks.items()
     }
-    labels = {trace_id: [label, people.groups[trace_id]] for trace_id, label in people.labels.items()}
+    true, groups = people.of(heard)
+    labels = [*zip(heard, true, numbered(groups).tolist(), strict=True)]
     version = version_of(asked.question.name, asked.since, asked.wanted, held_for, told, labels)
     if version in known:
         return known[version]
@@ -113,10 +115,10 @@ def combination_of(
     risk = np.concatenate([_held_out(one) for one in rows])
     failed = np.concatenate([one.failed for one in rows])
     groups = np.concatenate([one.groups for one in rows])
-    true = [sides[0] if label else sides[1] for label in failed]
+    labelled = [sides[0] if label else sides[1] for label in failed]
     given = [sides[0] if one >= _HALF else sides[1] for one in risk]
     probability = np.maximum(risk, 1 - risk)
-    right = np.array([one == other for one, other in zip(given, true, strict=True)], dtype=np.float64)
+    right = np.array([one == other for one, other in zip(given, labelled, strict=True)], dtype=np.float64)
     return JudgeFit(
         queue=asked.queue,
         question=asked.question.name,
@@ -125,7 +127,7 @@ def combination_of(
         judge_version=held_for,
         version=version,
         body=Combination(sets=tuple(_set(one) for one in rows)).model_dump(mode="json"),
-        quality=quality(true, given, probability, score=risk, positive=failed, groups=groups),
+        quality=quality(labelled, given, probability, score=risk, positive=failed, groups=groups),
         threshold=confident_from(probability, right, asked.wanted),
         fitted_at=asked.at,
     )

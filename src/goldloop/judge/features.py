@@ -13,7 +13,7 @@ from typing import Final
 
 from goldloop.records import Trace, TraceFeatures
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 
 _STEM = re.compile(r"([a-z]{3,6}|\d+(?:[.,]\d+)*|[^\W\d_]{3,6})[^\W\d_]*")
 """Whole numbers, and of words of three letters or more the first six, so that endings do not matter. Plain letters come
@@ -27,6 +27,8 @@ _REFUSAL = re.compile(
     r"|cannot be (?:answered|determined))\b"
 )
 _HALF: Final = 0.5
+_LONG: Final = 500
+"""Characters of a message that may hold a document: hardly a question alone is as long."""
 
 NAMES: Final = (
     "words backed by the sources",
@@ -56,14 +58,16 @@ NAMES: Final = (
     "asks with a question mark",
     "answer asks back",
 )
-"""Sources are documents and what tools returned; the question is the user's last message."""
+"""Sources are documents and what tools returned; where neither is there, messages long enough to hold a document.
+
+The question is the user's last message.
+"""
 
 
 def features(trace: Trace) -> tuple[float, ...]:
     """The numbers of one trace, in the order of NAMES; all finite, whatever the trace lacks."""
-    output, question = trace.output.lower(), _question(trace)
-    sources = [f"{document.title} {document.text}" for document in trace.documents]
-    sources += [step.output for step in trace.steps if step.output]
+    output, question = trace.output.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"), _question(trace)
+    sources = _sources(trace)
     given = _stems("\n".join(sources))
     known, pairs = set(given), set(pairwise(given))
     anywhere = known.union(_stems("\n".join(message.content for message in trace.messages)))
@@ -110,17 +114,26 @@ def features(trace: Trace) -> tuple[float, ...]:
 def asked(trace: Trace) -> str:
     """What tells the same question from others: hashes of the last user message, and of all that the answer had.
 
-    Joined by a point. The second tells traces apart whose message is the same for all, as a prompt's template is.
+    Joined by a point; nothing before it where no user said a thing. The second tells traces apart whose message is the
+    same for all, as a prompt's template is.
     """
-    said = [message.content for message in trace.messages if message.role != "system"]
-    if not said:
+    given = [message.content for message in trace.messages if message.role != "system"]
+    given += [document.text for document in trace.documents]
+    if not any(given):
         return ""
-    given = [*said, *(document.text for document in trace.documents)]
-    return f"{_hash(_question(trace))}.{_hash(' '.join(given))}"
+    question = _question(trace)
+    return f"{_hash(question) if question else ''}.{_hash(' '.join(given))}"
 
 
 def trace_features(trace: Trace) -> TraceFeatures:
     return TraceFeatures(trace_id=trace.trace_id, version=VERSION, asked=asked(trace), values=features(trace))
+
+
+def _sources(trace: Trace) -> list[str]:
+    sources = [f"{document.title} {document.text}" for document in trace.documents]
+    sources += [step.output for step in trace.steps if step.output]
+    given = (message.content for message in trace.messages if message.role in {"user", "tool"})
+    return sources or [content for content in given if len(content) >= _LONG]
 
 
 def _question(trace: Trace) -> str:

@@ -34,10 +34,16 @@ def groups_of(labels: Sequence[BlindLabel], features: Mapping[str, TraceFeatures
         question = asked.get(trace_id)
         if question:
             chain.link(trace_id, ("input", question))
-            if _message(question) not in common:
+            if _message(question) and _message(question) not in common:
                 chain.link(trace_id, ("question", _message(question)))
     numbers: dict[str, int] = {}
     return {trace_id: numbers.setdefault(chain.end(trace_id), len(numbers)) for trace_id in sessions}
+
+
+def numbered(groups: Iterable[int]) -> Ints:
+    """(n,): the same groups numbered by first appearance, so that other traces' groups are of no matter."""
+    numbers: dict[int, int] = {}
+    return np.array([numbers.setdefault(group, len(numbers)) for group in groups], dtype=np.int64)
 
 
 def folds(groups: Ints, most: int = 10) -> Ints:

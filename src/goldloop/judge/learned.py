@@ -24,20 +24,27 @@ class LearnedJudge:
     Args:
         fits: the newest of each question, of what the questions mean now; those of other judges and of another version
             of the features are left aside.
-        short: of questions without a fit, the blind labels there are by label: what the abstention tells.
+        short: the blind labels there are of each question, by label: what an abstention tells.
+        unread: how many more there are on traces that have no features of this version.
         floor: how many of each of two labels it takes.
     """
 
     name = NAME
 
     def __init__(
-        self, fits: Sequence[JudgeFit], *, short: Mapping[str, Mapping[str, int]] | None = None, floor: int = 50
+        self,
+        fits: Sequence[JudgeFit],
+        *,
+        short: Mapping[str, Mapping[str, int]] | None = None,
+        unread: Mapping[str, int] | None = None,
+        floor: int = 50,
     ) -> None:
         read = {fit.question: (fit, Model.from_json(fit.body, VERSION)) for fit in fits if fit.judge == NAME}
         self._fits: dict[str, tuple[JudgeFit, Model]] = {
             name: (fit, model) for name, (fit, model) in read.items() if model is not None
         }
         self._short = short or {}
+        self._unread = unread or {}
         self._floor = floor
 
     def version(self, codebook: Codebook) -> str:
@@ -111,7 +118,11 @@ class LearnedJudge:
             return "it judges one answer, and cannot compare two"
         if verdict.kind not in KINDS:
             return f"it has no way to learn a {verdict.kind} question"
-        return None if verdict.name in self._of(codebook) else _uncalibrated(self._shortage(verdict), self._floor)
+        if verdict.name in self._of(codebook):
+            return None
+        unread = self._unread.get(verdict.name, 0)
+        more = f", and {unread} on traces that it has not read (goldloop prelabel --history)" if unread else ""
+        return _uncalibrated(self._shortage(verdict), self._floor) + more
 
     def _shortage(self, verdict: Question) -> dict[str, int]:
         count = self._short.get(verdict.name, {})

@@ -22,7 +22,7 @@ from goldloop.errors import ConfigError
 from goldloop.judge.basis import Asked, quality, version_of
 from goldloop.judge.calibration import Calibration, confident_from, fitted_calibration
 from goldloop.judge.features import VERSION
-from goldloop.judge.groups import folds, groups_of
+from goldloop.judge.groups import folds, groups_of, numbered
 from goldloop.judge.model import Columns, Model, scores, softmax
 from goldloop.numeric import Floats, Ints
 from goldloop.records import BlindLabel, JudgeFit, TraceFeatures
@@ -111,7 +111,7 @@ def learn(
         mine = _answers(question, usable)
         count = Counter(label.value for label in mine)
         kept = tuple(name for name in question.label_names if count[name] >= floor)
-        place = np.array([groups[label.trace_id] for label in mine], dtype=np.int64)
+        place = numbered(groups[label.trace_id] for label in mine)
         if len(kept) < 2 or len(np.unique(place)) < MINIMUM_GROUPS:  # noqa: PLR2004 - one label is no choice
             learned.short[question.name] = {name: count[name] for name in question.label_names}
             continue
@@ -150,11 +150,15 @@ def _one_thread() -> Iterator[None]:
 
 @_one_thread()
 def held_out(rows: Rows) -> tuple[tuple[str, ...], Floats]:
-    """Names of labels, and the probability of each (n, names) by a model that never saw the row's group."""
+    """Names of labels, and the probability of each (n, names) by a model that never saw the row's group.
+
+    Where all rows are of one group no such model can be: each row gets the labels' shares.
+    """
     names = (*rows.labels, *rows.rest)
-    said = np.zeros((len(rows.true), len(names)))
+    said = np.tile([rows.true.count(name) / max(len(rows.true), 1) for name in names], (len(rows.true), 1))
     for mine, others in _parts(folds(rows.groups)):
         model = model_of(rows.take(others))
+        said[mine] = 0.0  # a label that the others lack
         columns = np.array([names.index(name) for name in model.names])
         said[mine[:, None], columns] = model.probabilities(rows.values[mine])
     return names, said

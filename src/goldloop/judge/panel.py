@@ -7,10 +7,10 @@ from typing import Final, Protocol, Self, runtime_checkable
 
 from goldloop.codebook.schema import Codebook, Question
 from goldloop.errors import ConfigError, FatalError
-from goldloop.judge.basis import version_of
+from goldloop.judge.basis import two_sides, version_of
 from goldloop.judge.combination import NAME, Combination, members_version
 from goldloop.judge.protocol import Judge
-from goldloop.judge.recalibration import by_risk, recalibrated
+from goldloop.judge.recalibration import by_risk, holds, recalibrated
 from goldloop.records import Estimate, JudgeFit, Judgement, Trace, Unjudged, Vote
 
 _log = logging.getLogger(__name__)
@@ -60,10 +60,16 @@ class Panel:
 
     def calibrations(self, codebook: Codebook) -> dict[str, JudgeFit]:
         """The fits to the verdict that hold now, by member's name; the combination's by its own."""
-        members = self._who(codebook)
+        members, verdict = self._who(codebook), codebook.verdict
         # A fit that is the judge itself holds for no version of it: the version is made of it.
-        keys = [*members, *((name, "") for name, _ in members), _combined(members)]
-        return {key[0]: fit for key in keys if (fit := self._fits.get(key, {}).get(codebook.verdict.name))}
+        themselves = [(name, "") for name, _ in members]
+        combined = [_combined(members)] if two_sides(verdict) else []
+        found = [
+            (key, fit)
+            for key in [*members, *themselves, *combined]
+            if (fit := self._fits.get(key, {}).get(verdict.name)) is not None
+        ]
+        return {key[0]: fit for key, fit in found if key not in members or holds(verdict, fit)}
 
     def judge(self, codebook: Codebook, traces: Sequence[Trace]) -> list[Judgement | Unjudged]:
         """One for each trace, in order. A member that breaks has no opinion; the others' count.
@@ -75,7 +81,7 @@ class Panel:
         with ThreadPoolExecutor(len(self.members)) as threads:
             said = list(threads.map(lambda member: _asked(member, codebook, traces), self.members))
         who = {"judge": self.name, "judge_version": self.version(codebook)}
-        combination = self._fits.get(_combined(self._who(codebook)), {}).get(codebook.verdict.name)
+        combination = self.calibrations(codebook).get(NAME)
         return [
             merged.model_copy(update=who) if isinstance(merged, Judgement) else merged
             for merged in (self._merged(codebook, combination, opinions) for opinions in zip(*said, strict=True))
@@ -148,9 +154,12 @@ def _combined(members: Sequence[tuple[str, str]]) -> tuple[str, str]:
 def _asked(member: Judge, codebook: Codebook, traces: Sequence[Trace]) -> list[Said]:
     try:
         said = member.judge(codebook, traces)
-        if len(said) == len(traces):
+        if len(said) != len(traces):
+            why = f"{len(said)} answers to {len(traces)} traces"
+        elif all(isinstance(one, Judgement | Unjudged) for one in said):
             return said
-        why = f"{len(said)} answers to {len(traces)} traces"
+        else:
+            why = "an answer is no judgement"
     except (FatalError, ConfigError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever a judge breaks by, the others have judged the page

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from goldloop.codebook.schema import Codebook, Question
 from goldloop.judge.basis import Asked, People, enough, quality, two_sides, version_of
 from goldloop.judge.calibration import Calibration, confident_from, fitted_calibration, held_out
+from goldloop.judge.groups import numbered
 from goldloop.numeric import Floats
 from goldloop.records import JudgeFit, Judgement, Vote
 
@@ -47,7 +48,7 @@ def calibration_of(
     if not enough(happened, groups):
         return None
     rows = [[*row, round(number, 6)] for row, number in zip(zip(trace_ids, true, given, strict=True), raw, strict=True)]
-    version = version_of(asked.question.name, asked.since, asked.wanted, judge, rows, groups.tolist())
+    version = version_of(asked.question.name, asked.since, asked.wanted, judge, rows, numbered(groups).tolist())
     if version in known:
         return known[version]
     probability = _level(held_out(raw, happened, groups), raw)
@@ -73,6 +74,11 @@ def calibration_of(
         threshold=confident_from(probability, right, asked.wanted),
         fitted_at=asked.at,
     )
+
+
+def holds(question: Question, fit: JudgeFit) -> bool:
+    """Whether a calibration has the form that this question takes: with a third label a verdict has no two sides."""
+    return (_FAILS if two_sides(question) else _RIGHT) in fit.body
 
 
 def recalibrated(codebook: Codebook, judgement: Judgement, fits: Mapping[str, JudgeFit]) -> Judgement:

@@ -6,7 +6,7 @@ It goes by the store alone, and only adds rows that are the same for the same la
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -17,12 +17,13 @@ from goldloop.codebook.lineage import CodebookVersion, Since
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import GoldloopError
 from goldloop.judge import learning
-from goldloop.judge.basis import Asked, People
+from goldloop.judge.basis import LEAST, Asked, People
 from goldloop.judge.combination import combination_of
 from goldloop.judge.features import VERSION
 from goldloop.judge.groups import groups_of
 from goldloop.judge.learned import LearnedJudge
 from goldloop.judge.lexical import LexicalJudge
+from goldloop.judge.model import Model
 from goldloop.judge.recalibration import calibration_of
 from goldloop.judge.settings import JudgeSettings
 from goldloop.ports import Store
@@ -90,20 +91,39 @@ def labels_of(store: Store, queue: str) -> Labels | None:
     return Labels(now, tuple(labels), features)
 
 
-def current_fits(store: Store, queue: str) -> list[JudgeFit]:
-    """The newest for each judge, version of the judge and question, of what the questions mean now."""
+def current_fits(store: Store, queue: str, floor: int = 0) -> list[JudgeFit]:
+    """The newest for each judge, version of the judge and question, of what the questions mean now.
+
+    Without those that hold no more: their labels were taken back, so that too few are left (of a learned judge two
+    labels need `floor` each), or they read features of another version.
+    """
     lineage = store.lineage(queue)
     since: Since = lineage.newest.since if lineage.versions else {}
-    return [fit for fit in store.fits(queue) if since.get(fit.question) == fit.since]
+    fits = [fit for fit in store.fits(queue) if since.get(fit.question) == fit.since]
+    labels = store.blind_labels(queue) if fits else []
+    given = Counter((one.question, str(one.value)) for one in labels if since.get(one.question) == one.since)
+    return [
+        fit for fit in fits if _holds(fit, [n for (question, _), n in given.items() if question == fit.question], floor)
+    ]
+
+
+def _holds(fit: JudgeFit, given: Sequence[int], floor: int) -> bool:
+    """Whether there still is what it was fitted to; `given` is how often each label was, blind."""
+    if fit.judge != _LEARNED:
+        return sum(given) >= LEAST
+    enough = sum(count >= max(floor, 1) for count in given) > 1
+    return enough and Model.from_json(fit.body, VERSION) is not None
 
 
 def learned_judge(store: Store, queue: str, floor: int) -> LearnedJudge:
     """The learned judge by the fits that hold now; what it lacks it says when it abstains."""
     held = labels_of(store, queue)
-    fits = [fit for fit in current_fits(store, queue) if fit.judge == _LEARNED]
-    fitted = {fit.question for fit in fits}
-    short = {name: counts for name, counts in held.counts.items() if name not in fitted} if held else {}
-    return LearnedJudge(fits, short=short, floor=floor)
+    fits = [fit for fit in current_fits(store, queue, floor) if fit.judge == _LEARNED]
+    if held is None:
+        return LearnedJudge(fits, floor=floor)
+    read = replace(held, labels=tuple(label for label in held.labels if label.trace_id in held.features))
+    unread = {name: sum(count.values()) - sum(read.counts[name].values()) for name, count in held.counts.items()}
+    return LearnedJudge(fits, short=read.counts, unread=unread, floor=floor)
 
 
 def learn(codebook: Codebook, store: Store, settings: JudgeSettings, now: datetime) -> LearnSummary:
@@ -228,20 +248,23 @@ def members_of(settings: JudgeSettings) -> list[str]:
 def newest_votes(store: Store, held: Labels) -> dict[str, Heard]:
     """By judge's name, the newest votes on labelled traces of the version that was heard last.
 
-    Only votes to a verdict that means what it means now; the learned judge's own are left out, for its fit is its
-    calibration.
+    Only votes to a verdict that means what it means now, and of them only answers to questions that do; the learned
+    judge's own are left out, for its fit is its calibration.
     """
     lineage = store.lineage(held.version.codebook.name)
-    verdict = held.version.codebook.verdict.name
+    verdict, asked = held.version.codebook.verdict.name, held.version.since
     trace_ids = sorted({label.trace_id for label in held.labels})
     by_version: dict[tuple[str, str], dict[str, Vote]] = {}
     last: dict[str, str] = {}
     for prediction in store.all_predictions(held.version.codebook.name, trace_ids):
-        if lineage.since(prediction.codebook_version).get(verdict) != held.version.since[verdict]:
+        since = lineage.since(prediction.codebook_version)
+        if since.get(verdict) != asked[verdict]:
             continue
         for vote in _votes(prediction):
             if vote.judge != _LEARNED:
-                by_version.setdefault((vote.judge, vote.judge_version), {})[prediction.trace_id] = vote
+                kept = {name: one for name, one in vote.answers.items() if since.get(name) == asked.get(name)}
+                heard = vote.model_copy(update={"answers": kept})
+                by_version.setdefault((vote.judge, vote.judge_version), {})[prediction.trace_id] = heard
                 last[vote.judge] = vote.judge_version
     return {name: Heard(name, last[name], by_version[name, last[name]]) for name in sorted(last)}
 

@@ -93,8 +93,15 @@ def prelabel(  # noqa: PLR0913 - what it takes to judge, and how it is handed ou
     return _summary(made, max(0, wanted.total - made.traces) if stopped else 0, history=selection.history)
 
 
+def refuse_filters(selection: Selection) -> None:
+    """`ConfigError` for filters that what was drawn does not have."""
+    if not selection.history and (selection.since or selection.until or selection.categories):
+        raise ConfigError("times and categories choose among all candidates: name them together with --history")
+
+
 def wanted_of(codebook: Codebook, selection: Selection, judge: Judge, store: Store) -> Wanted:
     """What is to be judged. A prelabel that was parked is not asked for again until it is retried."""
+    refuse_filters(selection)
     aside = _aside(codebook.name, store)
     if selection.history:
         asked = (codebook.name, codebook.version, judge.name, judge.version(codebook))
@@ -103,13 +110,12 @@ def wanted_of(codebook: Codebook, selection: Selection, judge: Judge, store: Sto
         ids = (trace_id for some in found for trace_id in some if trace_id not in aside)
         one_each = ((codebook.version, (trace_id,)) for trace_id in islice(ids, selection.limit))
         return Wanted(store.count_unjudged_candidates(*asked, selection), one_each, history=True)
-    if selection.since or selection.until or selection.categories:
-        raise ConfigError("times and categories choose among all candidates: name them together with --history")
     drawn = sorted(store.draws(codebook.name, State.DRAWN), key=lambda draw: draw.codebook_version)  # stable
     todo: list[tuple[str, str]] = []
     for version, group in groupby(drawn, key=lambda draw: draw.codebook_version):
         known = store.judged(codebook.name, version, judge.name, judge.version(store.codebook(codebook.name, version)))
-        todo += [(version, one.trace_id) for one in group if one.trace_id not in known | aside]
+        known |= aside
+        todo += [(version, one.trace_id) for one in group if one.trace_id not in known]
     todo = todo[: selection.limit]
     return Wanted(len(todo), [(version, (trace_id,)) for version, trace_id in todo])
 

@@ -34,6 +34,7 @@ class PrelabelEstimate(Record):
     traces: int
     pages: int
     sampled: int = Field(description="payloads that were read for it")
+    unread: bool = Field(default=False, description="whether there was a sample and none of its payloads could be read")
     calls: int = 0
     cached: int = Field(default=0, description="answers that are there already, and cost nothing")
     input_tokens: int = 0
@@ -75,6 +76,7 @@ def estimate(  # noqa: PLR0913 - what it takes to judge, and to count
         traces=wanted.total,
         pages=ceil(wanted.total / page_size),
         sampled=sampled,
+        unread=bool(first) and not sampled and _asks_a_model(judge),
         calls=calls,
         cached=round(found.cached * scale),
         input_tokens=round(found.input_tokens * scale),
@@ -90,7 +92,7 @@ def _sample(
     codebook: Codebook, some: Sequence[tuple[str, str]], judge: Judge, source: TraceSource, store: Store
 ) -> tuple[int, Estimate]:
     """How many payloads could be read, and what judging them would take."""
-    if not isinstance(judge, Estimating):
+    if not isinstance(judge, Estimating) or not _asks_a_model(judge):
         return 0, Estimate()
     sampled, total = 0, Estimate()
     for version, group in groupby(some, key=lambda one: one[0]):
@@ -107,6 +109,11 @@ def _sample(
             usd=None if total.usd is None or one.usd is None else total.usd + one.usd,
         )
     return sampled, total
+
+
+def _asks_a_model(judge: Judge) -> bool:
+    """A panel can always tell: what its members ask of nobody costs nothing."""
+    return any(isinstance(member, Estimating) for member in getattr(judge, "members", (judge,)))
 
 
 def _left(store: Store, limits: Limits, now: datetime) -> tuple[int | None, float | None]:

@@ -115,7 +115,7 @@ def judge_page(
 ) -> PageSummary:
     """Judge what this judge, in this version, has not judged of the page; `meter` is the ledger that it goes by.
 
-    Features of what was judged are saved first, then the judgements, dated as they are saved: whoever reads the store
+    Features of what was read are saved first, then the judgements, dated as they are saved: whoever reads the store
     as of an earlier time must not see them.
 
     Raises:
@@ -151,6 +151,8 @@ def _judge_batch(
         else:
             park(store, VERB, f"trace:{trace_id}", found, clock(), queue=page.queue, trace_id=trace_id)
             made += PageSummary(parked=1)
+    # Of all that were read: a trace that no member could judge may get a label to learn from all the same.
+    store.save_features([trace_features(trace) for trace in traces])
     outcomes = list(zip(traces, judge.judge(codebook, traces) if traces else [], strict=True))
     _save(page, [(trace, one) for trace, one in outcomes if isinstance(one, Judgement)], store, clock)
     for trace, outcome in outcomes:
@@ -165,7 +167,6 @@ def _judge_batch(
 def _save(page: PrelabelPage, judged: Sequence[tuple[Trace, Judgement]], store: Store, clock: Clock) -> None:
     if not judged:
         return
-    store.save_features([trace_features(trace) for trace, _ in judged])
     now = clock()
     store.save_predictions(
         [

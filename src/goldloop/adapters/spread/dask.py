@@ -43,7 +43,7 @@ class Dask:
 
     def __enter__(self) -> Self:
         try:
-            self._client = self._open.enter_context(self._connected())
+            self._client = self._connected()
         except (OSError, TimeoutError) as error:
             self._open.close()
             where = self._address or "this machine"
@@ -73,7 +73,15 @@ class Dask:
         quiet = {"distributed.scheduler.allowed-failures": 1, "distributed.admin.log-format": "%(message)s"}
         self._open.enter_context(self._dask.config.set(quiet))
         if self._address:
-            client = self._distributed.Client(self._address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            client = self._open.enter_context(
+                self._distributed.Client(self._address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            )
+            try:
+                client.wait_for_workers(1, timeout=_CONNECT_SECONDS)  # pages would wait for one for ever
+            except TimeoutError:
+                raise RetryableError(
+                    _SERVER, f"The Dask cluster at {self._address} has no worker: start one, then try again."
+                ) from None
             if self._all:
                 self.at_once = max(1, sum(client.nthreads().values()))
             return client
@@ -86,4 +94,4 @@ class Dask:
             silence_logs=logging.CRITICAL,
         )
         self._open.enter_context(cluster)
-        return self._distributed.Client(cluster, set_as_default=False)
+        return self._open.enter_context(self._distributed.Client(cluster, set_as_default=False))

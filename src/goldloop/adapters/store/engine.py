@@ -13,12 +13,15 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import QueuePool
 
 from goldloop.adapters.store.faults import is_busy, translated
 from goldloop.errors import ConfigError
 
 BEGIN = "goldloop_begin"
 WRITER_LOCK = 0x676F6C64  # "gold": the advisory lock's number, the same in every version
+_OVERFLOW = 30
+"""Connections to PostgreSQL beyond five, while many threads wait to write: whoever reads must not wait with them."""
 _DRIVERS = {
     "sqlite": "sqlite+pysqlite",
     "sqlite+pysqlite": "sqlite+pysqlite",
@@ -60,7 +63,11 @@ def _sqlite_engine(url: URL, wait_s: float) -> Engine:
                 f"The folder of the store {url.database} cannot be made ({error.strerror}): "
                 "set the store's URL to a place that can be written."
             ) from error
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": wait_s})
+    # A connection more is a file opened once more. Short of them, threads that wait to write would keep others from
+    # reading.
+    engine = create_engine(
+        url, hide_parameters=True, poolclass=QueuePool, max_overflow=-1, connect_args={"timeout": wait_s}
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _: Any) -> None:
@@ -78,7 +85,13 @@ def _sqlite_engine(url: URL, wait_s: float) -> Engine:
 
 def _postgres_engine(url: URL, wait_s: float) -> Engine:
     try:
-        engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        engine = create_engine(
+            url,
+            hide_parameters=True,
+            pool_pre_ping=True,
+            max_overflow=_OVERFLOW,
+            connect_args={"connect_timeout": 10},
+        )
     except ImportError:
         raise ConfigError("PostgreSQL needs its driver: install goldloop with the extra `postgres`.") from None
 
