@@ -75,6 +75,7 @@ def test_a_later_judgement_leaves_a_past_draw_as_it_was(loop: Loop) -> None:
     assert {trace_id: again.pi[trace_id] for trace_id in drawn} == pytest.approx(drawn)
 
 
+@pytest.mark.simulation
 def test_counts_over_three_draws_are_right_on_average(loop: Loop) -> None:
     loop.log(*(f"t{place:02}" for place in range(30)))
     for place in range(6):

@@ -201,6 +201,7 @@ def taken_back(loop: Loop, numbers: range) -> None:
         )
 
 
+@fitted
 def test_labels_that_are_taken_back_take_their_judges_along(loop: Loop) -> None:
     taken_back(loop, range(20, COUNT))
     assert current_fits(loop.store, QUEUE, 50) == []
@@ -213,6 +214,7 @@ def test_labels_that_are_taken_back_take_their_judges_along(loop: Loop) -> None:
     assert outcome.votes[1].abstained == told
 
 
+@fitted
 def test_a_fit_to_features_of_another_version_is_none(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "VERSION", "0")
     held = {fit.judge for fit in current_fits(loop.store, QUEUE, 50)}

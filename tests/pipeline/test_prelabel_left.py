@@ -106,12 +106,17 @@ def test_killed_inside_a_page_it_pays_for_nothing_twice(loop: Loop, dies_at: int
     assert loop.store.spent(loop.clock()).calls == len(TRACES)
 
 
-@pytest.mark.parametrize("method", ["save_features", "save_predictions"])
-def test_killed_before_a_page_is_saved_it_takes_it_from_the_cache(loop: Loop, method: str) -> None:
-    with killed_at(loop.store, method):
+def test_killed_before_a_page_is_saved_it_takes_it_from_the_cache(loop: Loop) -> None:
+    with killed_at(loop.store, "save_predictions"):
         judged_by(loop, PaidJudge(loop))
     made = judged_by(loop, PaidJudge(loop))
     assert (made.judged, made.cached, made.calls, made.usd) == (5, 5, 0, 0)
+
+
+def test_what_no_judge_can_judge_is_kept_in_numbers_all_the_same(loop: Loop) -> None:
+    with killed_at(loop.store, "save_predictions"):
+        judged_by(loop, PaidJudge(loop))
+    assert sorted(loop.store.features(VERSION, TRACES)) == list(TRACES)
 
 
 def test_a_page_that_is_judged_again_is_passed_by(loop: Loop) -> None:
