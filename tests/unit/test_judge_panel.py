@@ -12,7 +12,7 @@ from goldloop.judge.calibration import Calibration
 from goldloop.judge.combination import Combination, SetOfMembers, members_version
 from goldloop.judge.panel import Panel
 from goldloop.judge.protocol import Judge
-from goldloop.records import Estimate, JudgeFit, Judgement, JudgeQuality, Unjudged
+from goldloop.records import Estimate, JudgeFit, Judgement, JudgeQuality, Unjudged, Vote
 
 ASKED = codebook()
 LATER = Unjudged(cause="later", reason="the server is away")
@@ -55,6 +55,13 @@ def said(panel: Panel) -> Judgement:
 def judge(name: str, what: float | str | Said, **more: object) -> ScriptedJudge:
     version = str(more.pop("version", "1"))
     return ScriptedJudge(name, {"t1": what}, version=version, **more)
+
+
+def test_a_model_that_was_asked_several_times_is_one_vote_with_its_askings() -> None:
+    askings = tuple(Vote(judge="a", judge_version="1", method="votes", risk=risk) for risk in (1.0, 0.0, 1.0))
+    several = opinion(ASKED, 0.6, judge="a").model_copy(update={"votes": askings})
+    (vote,) = said(Panel([judge("a", several)])).votes
+    assert (vote.risk, [asking.risk for asking in vote.askings]) == (0.6, [1.0, 0.0, 1.0])
 
 
 def test_one_member_is_a_panel_with_one_vote() -> None:

@@ -184,6 +184,7 @@ def _vote(said: Judgement) -> Vote:
         risk=said.risk,
         method=said.method,
         abstained=said.abstained,
+        askings=said.votes,
     )
 
 

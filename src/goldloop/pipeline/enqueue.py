@@ -17,10 +17,10 @@ from goldloop.codebook.schema import Codebook
 from goldloop.codebook.task import task_data
 from goldloop.errors import RejectedError
 from goldloop.pipeline.parking import park, park_deleted_tasks, poll_from_the_beginning
-from goldloop.pipeline.payload import fetch
+from goldloop.pipeline.payload import fetch_all
 from goldloop.pipeline.projects import Purpose, ensure_project
 from goldloop.ports import Progress, Store, TaskDraft, TaskQueue, TraceSource
-from goldloop.records import Draw, Prediction, Project, Record, State, Task
+from goldloop.records import Draw, Prediction, Project, Record, State, Task, Trace
 
 _BATCH = 100
 """Traces fetched and imported at once: their payloads are what memory holds."""
@@ -54,18 +54,19 @@ class _Enqueue:
         wanted = {draw.trace_id: draw.annotators for draw in draws}
         self._save(codebook, project, list(found.items()), wanted)
         self.already_there += len(found)
-        drafts = [draft for draw in draws if draw.trace_id not in found and (draft := self._draft(codebook, draw))]
+        new = [draw for draw in draws if draw.trace_id not in found]
+        payloads = fetch_all(self.source, [draw.trace_id for draw in new], pairwise=codebook.pairwise)
+        made = (self._draft(codebook, draw, payload) for draw, payload in zip(new, payloads, strict=True))
+        drafts = [draft for draft in made if draft]
         drafts = self._valid(codebook, project, drafts)
         for task_ids, imported in self._import(codebook, project, drafts):
             pairs = [(draft.trace_id, task_id) for draft, task_id in zip(imported, task_ids, strict=True)]
             self._save(codebook, project, pairs, wanted)
             self.with_prelabel += sum(draft.prediction is not None for draft in imported)
 
-    def _draft(self, codebook: Codebook, draw: Draw) -> TaskDraft | None:
-        try:
-            trace = fetch(self.source, draw.trace_id, pairwise=codebook.pairwise)
-        except RejectedError as error:
-            self._park_trace(codebook, draw.trace_id, error)
+    def _draft(self, codebook: Codebook, draw: Draw, trace: Trace | RejectedError) -> TaskDraft | None:
+        if isinstance(trace, RejectedError):
+            self._park_trace(codebook, draw.trace_id, trace)
             return None
         # A blind task holds no suggestion: what is in it can be read, whatever the screen shows.
         prediction = None if draw.blind else self.store.prediction(draw.queue, draw.codebook_version, draw.trace_id)

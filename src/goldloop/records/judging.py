@@ -20,6 +20,7 @@ class Vote(Record):
     risk: Probability | None = Field(default=None, description="that the trace is a failure, as the judge says it")
     method: str
     abstained: str | None = None
+    askings: tuple["Vote", ...] = Field(default=(), description="of a model that was asked several times: each of them")
 
 
 class Judgement(Record):
