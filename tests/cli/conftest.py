@@ -69,6 +69,14 @@ def servers(langfuse: HTTPServer, label_studio: HTTPServer) -> HTTPServer:
 
 
 @pytest.fixture
+def ml_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that lead to an ML backend, which nobody reaches."""
+    monkeypatch.setenv("GOLDLOOP_ML_BACKEND__URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("GOLDLOOP_ML_BACKEND__USERNAME", "goldloop")
+    monkeypatch.setenv("GOLDLOOP_ML_BACKEND__PASSWORD", SECRET)
+
+
+@pytest.fixture
 def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))

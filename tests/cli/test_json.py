@@ -30,7 +30,9 @@ _BEFORE = {
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_every_command_prints_one_object(goldloop: Goldloop, servers: HTTPServer, words: tuple[str, ...]) -> None:
+def test_every_command_prints_one_object(
+    goldloop: Goldloop, servers: HTTPServer, ml_backend: None, words: tuple[str, ...]
+) -> None:
     if words[:2] == ("judge", "example"):
         label(1)
     if words in _BEFORE:
