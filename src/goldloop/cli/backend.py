@@ -35,13 +35,13 @@ def connect(queue: Queue = None, as_json: AsJson = False) -> None:
     elif not made:
         out.print(f"{plain(codebook.name)} has no project yet. Next: goldloop run")
     else:
-        shown = table("project", "for", "predictions", "annotations start a fit", "why not")
+        shown = table("project", "for", "predictions", "annotations start a fit")
         for one in made:
             served = "yes" if one.served else "never" if one.purpose == "blind" else "no"
-            shown.add_row(
-                str(one.project_id), one.purpose, served, "yes" if one.heard else "no", plain(one.reason) or "-"
-            )
+            shown.add_row(str(one.project_id), one.purpose, served, "yes" if one.heard else "no")
         out.print(shown)
+        for one in missing:
+            out.print(f"Project {one.project_id}: {plain(one.reason)}", soft_wrap=True)
         if backend.webhook_secret is None:
             out.print("GOLDLOOP_ML_BACKEND__WEBHOOK_SECRET is not set, so annotations start no fit.")
         done = "open a task in Label Studio" if not missing else "mend what is named, then goldloop backend connect"
