@@ -61,8 +61,19 @@ def test_doctor_on_a_sound_installation(goldloop: Goldloop, servers: HTTPServer)
     ] * 3
     assert "4.16.0 at http" in ended.out
     assert "1.23.2 at http" in ended.out
+    assert "learned (uncalibrated) for answer-quality" in ended.out
     assert ended.out.rstrip().endswith("Next: goldloop run")
     assert _fits(ended.out)
+
+
+def test_doctor_looks_at_a_model_s_settings(
+    goldloop: Goldloop, servers: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("GOLDLOOP_JUDGE__MODEL", "openai:gpt-4.1-mini")
+    ended = goldloop("doctor")
+    assert ended.code == 1
+    assert "set GOLDLOOP_JUDGE__API_KEY, or OPENAI_API_KEY" in " ".join(ended.out.split())
 
 
 def test_doctor_says_for_each_part_what_to_do(goldloop: Goldloop, servers: HTTPServer) -> None:

@@ -16,12 +16,14 @@ class Check(Record):
 
 def examine(goldloop: Goldloop) -> list[Check]:
     """One check a part, in the order in which a new installation gets them right."""
-    return [
+    found = [
         _check("codebooks", lambda: ", ".join(codebook.ref for codebook in goldloop.codebooks.values())),
         _check("store", lambda: _store(goldloop)),
         _check("Langfuse", lambda: f"{goldloop.langfuse.source.check()} at {goldloop.settings.langfuse_host}"),
         _check("Label Studio", lambda: f"{goldloop.label_studio.check()} at {goldloop.settings.label_studio_url}"),
     ]
+    # Who judges hangs on a codebook: where none can be read, that is what there is to mend.
+    return [*found, _check("judge", lambda: _judge(goldloop))] if found[0].ok else found
 
 
 def show(found: list[Check]) -> None:
@@ -36,6 +38,15 @@ def show(found: list[Check]) -> None:
 def _store(goldloop: Goldloop) -> str:
     dialect = goldloop.settings.store_url.partition(":")[0].partition("+")[0]
     return f"{dialect}, {goldloop.store.candidate_count():,} candidates"
+
+
+def _judge(goldloop: Goldloop) -> str:
+    """Made, and not asked: a model's answer costs money."""
+    codebook = goldloop.codebooks.get(goldloop.settings.queue or "") or next(iter(goldloop.codebooks.values()))
+    with goldloop.judge(codebook.name, "doctor") as judge:
+        held = judge.calibrations(codebook)
+        parts = [f"{one.name} ({'calibrated' if one.name in held else 'uncalibrated'})" for one in judge.members]
+    return f"{', '.join(parts)} for {codebook.name}"
 
 
 def _check(part: str, ask: Callable[[], str]) -> Check:
