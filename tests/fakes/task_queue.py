@@ -224,6 +224,14 @@ class FakeTaskQueue:
     def unskip(self, annotation_id: int, *, at: datetime | None = None) -> None:
         self._change(annotation_id, {"skipped": False}, at)
 
+    def reassign(self, annotation_id: int, annotator: str, *, at: datetime | None = None) -> None:
+        """Another `completed_by`."""
+        self._change(annotation_id, {"annotator": annotator}, at)
+
+    def touch(self, annotation_id: int, *, at: datetime | None = None) -> None:
+        """Saved as it is, or made the ground truth: its time moves, and nothing that it says."""
+        self._change(annotation_id, {}, at)
+
     def delete_annotation(self, annotation_id: int, *, at: datetime | None = None) -> None:
         task = self._holder(annotation_id)
         del task.annotations[annotation_id]

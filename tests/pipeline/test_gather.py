@@ -250,6 +250,32 @@ class TestDeletedTasks:
         assert set(queued.parked().values()) == {"task_deleted"}
         assert queued.gather().deleted == 0
 
+    def test_what_was_parked_of_it_goes_with_it(self, queued: Loop) -> None:
+        task_id = queued.task_id("t1")
+        queued.tasks.annotate(task_id, [], at=queued.clock())  # no verdict
+        queued.gather()
+        queued.tasks.unreadable.add(task_id)
+        queued.annotate("t1")
+        queued.gather()
+        assert sorted(queued.parked().values()) == ["no_answer", "unreadable"]
+        queued.tasks.delete_task(task_id)
+        queued.gather()
+        assert queued.parked() == {"trace:t1": "task_deleted"}
+
+    @pytest.mark.parametrize("verb", ["gather", "enqueue"])
+    def test_what_was_parked_of_a_project_goes_with_it(self, queued: Loop, verb: str) -> None:
+        """Whoever notices first: enqueue makes a new project, and the old one is never polled again."""
+        foreign(queued)
+        queued.tasks.annotate(queued.task_id("t1"), [], at=queued.clock())
+        queued.gather()
+        assert sorted(queued.parked().values()) == ["foreign_task", "no_answer"]
+        queued.tasks.delete_project(1)
+        queued.log("t4")
+        queued.pull()
+        queued.draw()
+        getattr(queued, verb)()
+        assert set(queued.parked()) == {"trace:t1", "trace:t2", "trace:t3"}
+
     def test_a_run_that_was_killed_before_the_deletion_was_noted_finds_it_again(self, queued: Loop) -> None:
         queued.annotate("t1", "fail")
         queued.fetch_annotations()

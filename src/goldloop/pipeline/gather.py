@@ -16,7 +16,7 @@ from goldloop.codebook.result import from_result, skip_reason
 from goldloop.codebook.schema import Codebook
 from goldloop.codebook.text import clean
 from goldloop.errors import RejectedError
-from goldloop.pipeline.parking import park, park_deleted_tasks, task_stream
+from goldloop.pipeline.parking import free_gone, is_of_tasks, park, park_deleted_tasks, task_stream
 from goldloop.ports import Progress, Store, TaskQueue
 from goldloop.records import Annotation, AnnotationSnapshot, Project, Record, Task, TaskSnapshot
 
@@ -84,6 +84,7 @@ class _Gather:
         watermark = newest = self.store.watermark(stream)
         if self._is_gone():
             self._deleted(self.known)
+            free_gone(self.store, self.project_id)
             return
         for page in self.tasks.changed_tasks(self.project_id, watermark - _OVERLAP if watermark else None):
             found: list[Annotation] = []
@@ -184,6 +185,8 @@ class _Gather:
 
     def _deleted(self, task_ids: set[int]) -> None:
         park_deleted_tasks(self.store, self.project_id, task_ids, self.now)
+        gone = {str(task_id) for task_id in task_ids}
+        self.aside = {key: row for key, row in self.aside.items() if not is_of_tasks(key, self.project_id, gone)}
         self.known = self.known - task_ids
         self.tally.deleted += len(task_ids)
         self.tally.parked += len(task_ids)

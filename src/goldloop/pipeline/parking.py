@@ -54,7 +54,24 @@ def park_deleted_tasks(store: Store, project_id: int, task_ids: Collection[int],
             park(store, "gather", f"trace:{task.trace_id}", error, now, queue=task.queue, trace_id=task.trace_id)
     # Last: a run that is killed before this finds the same tasks missing again.
     if task_ids:
+        free_gone(store, project_id, task_ids)
         store.mark_tasks_deleted(project_id, sorted(task_ids), now)
+
+
+def free_gone(store: Store, project_id: int, task_ids: Collection[int] | None = None) -> None:
+    """What gather parked of tasks that are gone is nothing to look at any more; without ids, of the whole project."""
+    gone = None if task_ids is None else {str(task_id) for task_id in task_ids}
+    rows = [row for row in store.parked() if row.verb == "gather" and is_of_tasks(row.subject, project_id, gone)]
+    if rows:
+        store.unpark([row.parked_id for row in rows])
+
+
+def is_of_tasks(subject: str, project_id: int, task_ids: Collection[str] | None) -> bool:
+    """Whether what is parked is one of these tasks of the project (None: any), or an annotation of one."""
+    kind, _, place = subject.partition(":")
+    project, _, rest = place.partition("/")
+    ours = kind in {"task", "annotation"} and project == str(project_id)
+    return ours and (task_ids is None or rest.partition("/")[0] in task_ids)
 
 
 def _is_second(store: Store, queue: str, project_id: int) -> bool:

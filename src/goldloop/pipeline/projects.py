@@ -15,7 +15,7 @@ from goldloop.codebook.lineage import Lineage
 from goldloop.codebook.render import render
 from goldloop.codebook.schema import Codebook
 from goldloop.codebook.task import TaskData
-from goldloop.pipeline.parking import park_deleted_tasks
+from goldloop.pipeline.parking import free_gone, park_deleted_tasks
 from goldloop.ports import ProjectDraft, Store, TaskQueue
 from goldloop.records import Project
 
@@ -98,6 +98,7 @@ def ensure_project(codebook: Codebook, purpose: Purpose, tasks: TaskQueue, store
 def leave_project(store: Store, gone: Project, project: Project, now: datetime) -> None:
     """The one was deleted in Label Studio, and its tasks with it: the versions that shared it share the new one."""
     park_deleted_tasks(store, gone.project_id, store.task_ids(gone.project_id), now)
+    free_gone(store, gone.project_id)
     for row in store.projects(gone.queue):
         if row.project_id == gone.project_id:
             store.save_project(project.model_copy(update={"codebook_version": row.codebook_version}))
