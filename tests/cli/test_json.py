@@ -13,6 +13,8 @@ from goldloop.devstack.sample import sample_path
 _CODEBOOK = "label_configs/answer-quality.yaml"
 _WITH_ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("backtest",): ("--traces", str(sample_path()), "--policies", "random", "--reps", "2"),
+    ("backup",): ("store.backup",),
+    ("restore",): ("store.backup",),
     ("parked", "retry"): ("--all",),
     ("codebook", "new"): ("another",),
     ("codebook", "diff"): (_CODEBOOK, _CODEBOOK),
@@ -23,9 +25,11 @@ _WITH_ARGUMENTS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("judge", "example", "add"): ("t000",),
     ("judge", "example", "remove"): ("t000",),
 }
-_BEFORE = {
-    ("slice", "remove"): ("slice", "add", "recent", "--tag", "beta"),
-    ("judge", "example", "remove"): ("judge", "example", "add", "t000"),
+_BEFORE: dict[tuple[str, ...], list[tuple[str, ...]]] = {
+    ("backup",): [("status",)],
+    ("restore",): [("status",), ("backup", "store.backup")],
+    ("slice", "remove"): [("slice", "add", "recent", "--tag", "beta")],
+    ("judge", "example", "remove"): [("judge", "example", "add", "t000")],
 }
 
 
@@ -35,8 +39,8 @@ def test_every_command_prints_one_object(
 ) -> None:
     if words[:2] == ("judge", "example"):
         label(1)
-    if words in _BEFORE:
-        assert goldloop(*_BEFORE[words]).code == 0
+    for before in _BEFORE.get(words, ()):
+        assert goldloop(*before).code == 0
     ended = goldloop(*words, *_WITH_ARGUMENTS.get(words, ()), "--json")
     assert ended.code == 0, ended.err
     (line,) = ended.out.splitlines()

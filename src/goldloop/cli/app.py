@@ -17,6 +17,7 @@ import typer
 
 from goldloop import __version__
 from goldloop.cli import backtest as _backtest
+from goldloop.cli import backup as _backup
 from goldloop.cli import codebook_publish as _codebook_publish
 from goldloop.cli import prelabel as _prelabel
 from goldloop.cli import yields as _yields
@@ -45,6 +46,7 @@ app.add_typer(slice_app, name="slice")
 app.add_typer(backend_app, name="backend")
 _backtest.register(app)
 _yields.register(app)
+_backup.register(app)
 
 
 def _run(verbs: Sequence[str] | None, queue: str | None, as_json: bool, seed: int | None = None) -> None:

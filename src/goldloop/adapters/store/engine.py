@@ -31,7 +31,8 @@ _DRIVERS = {
 }
 
 
-def _parsed(url: str) -> URL:
+def parsed_url(url: str) -> URL:
+    """`ConfigError` where it is none that a store can have."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -112,7 +113,7 @@ class Database:
     """One engine, its two kinds of transaction, and the one statement that the dialects spell differently."""
 
     def __init__(self, url: str, *, wait_s: float) -> None:
-        parsed = _parsed(url)
+        parsed = parsed_url(url)
         self.place = place(parsed)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self._engine = (_sqlite_engine if self.is_sqlite else _postgres_engine)(parsed, wait_s)

@@ -16,6 +16,8 @@ from goldloop.errors import GoldloopError, LockedError
 
 _log = logging.getLogger(__name__)
 _RENEWALS_A_TERM = 3
+EVERYTHING = "the whole store"
+"""The name of the lock that excludes every other one, for who replaces what all queues stand on."""
 
 
 class Locks(StorePart):
@@ -54,12 +56,15 @@ class Locks(StorePart):
         token = str(uuid4())
         with self._db.write() as connection:
             now = self._now(connection)
-            holder = connection.execute(select(locks).where(locks.c.name == name)).first()
-            if holder is not None and holder.owner != owner and holder.expires_at > now:
-                raise LockedError(
-                    f"Another run ({holder.owner}) has held {name} since {holder.since:%Y-%m-%d %H:%M:%S} UTC: "
-                    f"wait for its end; if it died, the lock is free at {holder.expires_at:%H:%M:%S} UTC."
-                )
+            standing = select(locks).order_by(locks.c.name)
+            if name != EVERYTHING:
+                standing = standing.where(locks.c.name.in_([name, EVERYTHING]))
+            for held in connection.execute(standing):
+                if held.owner != owner and held.expires_at > now:
+                    raise LockedError(
+                        f"Another run ({held.owner}) has held {held.name} since {held.since:%Y-%m-%d %H:%M:%S} UTC: "
+                        f"wait for its end; if it died, the lock is free at {held.expires_at:%H:%M:%S} UTC."
+                    )
             row = {"name": name, "owner": owner, "token": token, "since": now, "expires_at": now + ttl}
             self._db.upsert(connection, locks, [row])
         return token

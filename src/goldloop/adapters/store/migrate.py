@@ -21,7 +21,15 @@ def _config() -> Config:
     return config
 
 
-def _revisions(connection: Connection) -> set[str]:
+def refuse_unknown(found: set[str], what: str, remedy: str = "upgrade goldloop") -> None:
+    """`ConfigError` for revisions that this code can neither read nor bring forward."""
+    unknown = found - {revision.revision for revision in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if unknown:
+        raise ConfigError(f"{what} was made by a newer goldloop (revision {', '.join(sorted(unknown))}): {remedy}.")
+
+
+def revisions(connection: Connection) -> set[str]:
+    """What the database was brought forward to; nothing where it holds no store."""
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     return set(context.get_current_heads())
 
@@ -34,15 +42,13 @@ def migrate(database: Database) -> None:
     config = _config()
     script = ScriptDirectory.from_config(config)
     with database.read() as connection:
-        if _revisions(connection) == set(script.get_heads()):
+        if revisions(connection) == set(script.get_heads()):
             return
     with database.write() as connection:
-        known = {revision.revision for revision in script.walk_revisions()}
-        unknown = _revisions(connection) - known
-        if unknown:
-            raise ConfigError(
-                f"The store {database.place} was made by a newer goldloop (revision {', '.join(sorted(unknown))}): "
-                "upgrade goldloop, or set the store's URL to another database."
-            )
+        refuse_unknown(
+            revisions(connection),
+            f"The store {database.place}",
+            "upgrade goldloop, or set the store's URL to another database",
+        )
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
