@@ -3,16 +3,15 @@
 The fields are those of docs/trace-files.md, and `failure`, `group_id` and a judge's column besides.
 """
 
-import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
 from goldloop.errors import InputError
-from goldloop.jsonlines import numbered_lines
+from goldloop.jsonlines import numbered_lines, read_line
 
 HUMAN_REFERENCE = "human-reference"
 """A row of this `model` is a human's model answer, no output of the app."""
@@ -111,15 +110,7 @@ def parse(
     skipped = 0
     for number, line in lines:
         where = f"{name}:{number}"
-        try:
-            value = json.loads(line)
-            trace = LabelledTrace.model_validate(value)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{where}: this line is not JSON: {error.msg} at column {error.colno}") from None
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the line"
-            raise InputError(f"{where}: {field}: {first['msg']}; docs/sampling.md has the fields") from None
+        value, trace = read_line(LabelledTrace, line, where, "docs/sampling.md")
         if trace.id in seen:
             raise InputError(f"{where}: id: {trace.id} stands on line {seen[trace.id]} already; ids are unique")
         seen[trace.id] = number

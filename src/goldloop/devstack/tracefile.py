@@ -3,14 +3,13 @@
 Fields that are not named here are allowed and left alone: files carry a lot that a demo has no use for.
 """
 
-import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from goldloop.errors import InputError
-from goldloop.jsonlines import numbered_lines
+from goldloop.jsonlines import numbered_lines, read_line
 from goldloop.records import Utc
 
 _FAILING = 2
@@ -132,17 +131,7 @@ def read(path: Path) -> list[FileTrace]:
     traces: list[FileTrace] = []
     lines: dict[str, int] = {}
     for number, line in numbered_lines(path):
-        try:
-            trace = FileTrace.model_validate(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}:{number}: this line is not JSON: {error.msg} at column {error.colno}") from None
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            field = ".".join(str(part) for part in first["loc"])
-            said = first["msg"].removeprefix("Value error, ")
-            raise InputError(
-                f"{path}:{number}: {field or 'the line'}: {said}; docs/trace-files.md has the fields"
-            ) from None
+        _, trace = read_line(FileTrace, line, f"{path}:{number}", "docs/trace-files.md")
         if trace.id in lines:
             raise InputError(
                 f"{path}:{number}: id: {trace.id} stands on line {lines[trace.id]} already; ids are unique"
