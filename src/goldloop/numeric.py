@@ -7,6 +7,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+LEVEL_PRECISION = 0.25
 _STEPS = 50
 _LONGEST = 4.0
 _LEAST = 1e-9
@@ -32,6 +33,18 @@ def kish(weights: Floats) -> float:
     """
     squares = float(weights @ weights)
     return float(weights.sum()) ** 2 / squares if squares > 0 else 0.0
+
+
+def line_of(log_odds: Floats, y: Floats) -> tuple[float, float, float]:
+    """(middle, level, slope) so that expit(level + slope * (log_odds - middle)) fits the labels y (n,).
+
+    Platt's (1999) scaling, `middle` being the mean log-odds. The slope's prior is 1 and weighs 1, the level's is the
+    middle and weighs 1/4: a few labels move the level at once and the slope slowly; no label leaves them as they are.
+    """
+    middle = float(log_odds.mean()) if len(log_odds) else 0.0
+    x = np.stack([np.ones_like(log_odds), log_odds - middle], axis=1)
+    level, slope = fitted(x, y, np.array([middle, 1.0]), np.array([LEVEL_PRECISION, 1.0]))
+    return middle, float(level), float(slope)
 
 
 def fitted(x: Floats, y: Floats, prior: Floats, precision: Floats) -> Floats:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from goldloop.numeric import expit, logit
+from goldloop.numeric import expit, fitted, logit
 from goldloop.quality.intervals import Interval, Population, normal_quantile, score_interval, wilson
-from goldloop.quality.logistic import fitted, recalibrated
+from goldloop.quality.logistic import recalibrated
 from goldloop.quality.variance import Variance
 
 NOTHING = Variance(0.0, 0.0)

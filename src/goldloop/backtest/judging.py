@@ -10,7 +10,7 @@ import numpy as np
 from goldloop.backtest.traces import LabelledTrace
 from goldloop.judge.calibration import EDGE, fitted_calibration
 from goldloop.judge.features import features
-from goldloop.judge.groups import folds
+from goldloop.judge.groups import folds, parts
 from goldloop.judge.learning import Rows, held_out
 from goldloop.judge.measures import auroc
 from goldloop.numeric import Floats, Ints, expit
@@ -47,12 +47,9 @@ def column(name: str, scores: Sequence[float | None], failed: Floats, groups: In
     Whether high means good or bad is learned with it; a trace without a number gets the rate of those without.
     """
     given = np.array([np.nan if score is None else score for score in scores], dtype=np.float64)
-    fold = folds(groups)
     probability = np.full(len(failed), float(failed.mean()))
-    for one in np.unique(fold):
-        mine = fold == one
-        if not mine.all():
-            probability[mine] = _calibrated(given[mine], given[~mine], failed[~mine], groups[~mine])
+    for mine, others in parts(folds(groups)):
+        probability[mine] = _calibrated(given[mine], given[others], failed[others], groups[others])
     return _judged(f"column {name}, calibrated by group", probability, failed)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from goldloop.backtest.pairs import WINNERS, Pair, groups_of
 from goldloop.errors import InputError
 from goldloop.judge.features import features
-from goldloop.judge.groups import folds
+from goldloop.judge.groups import folds, parts
 from goldloop.numeric import Floats, Ints, expit, fitted
 from goldloop.records import Message, Trace
 
@@ -63,10 +63,8 @@ def _cross_fitted(
     """(n, 3): what the fit on all other folds says of each row."""
     one_hot = np.eye(len(WINNERS))[label]
     said = np.tile(one_hot.mean(axis=0), (len(label), 1))
-    for one in np.unique(fold):
-        mine = fold == one
-        if not mine.all():
-            said[mine] = fit(x[~mine], one_hot[~mine])(x[mine])
+    for mine, others in parts(fold):
+        said[mine] = fit(x[others], one_hot[others])(x[mine])
     return said
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from goldloop.errors import InputError
-from goldloop.jsonlines import numbered_lines
+from goldloop.jsonlines import numbered_lines, read_line
+from goldloop.judge.groups import bootstrapped
 from goldloop.judge.measures import cohen_kappa
 from goldloop.numeric import Ints
 from goldloop.records import Record
@@ -118,14 +119,7 @@ def read(path: Path) -> list[Pair]:
     found: dict[str, Pair] = {}
     for number, line in numbered_lines(path):
         where = f"{path}:{number}"
-        try:
-            pair = Pair.model_validate(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{where}: this line is not JSON: {error.msg} at column {error.colno}") from None
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            field = ".".join(str(part) for part in first["loc"]) or "the line"
-            raise InputError(f"{where}: {field}: {first['msg']}; docs/judges.md has the fields") from None
+        _, pair = read_line(Pair, line, where, "docs/judges.md")
         if pair.id in found:
             raise InputError(f"{where}: id: {pair.id} is there already; ids are unique")
         found[pair.id] = pair
@@ -187,10 +181,6 @@ def _joined(aligned: Iterable[list[tuple[str, str]]]) -> tuple[list[str], list[s
 
 
 def _interval(aligned: Sequence[list[tuple[str, str]]], groups: Ints, rng: np.random.Generator) -> tuple[float, float]:
-    members = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-    kappas = []
-    for _ in range(_REPS):
-        rows = [row for one in rng.integers(0, len(members), len(members)) for row in members[one]]
-        kappas.append(cohen_kappa(*_joined(aligned[row] for row in rows)))
+    kappas = [cohen_kappa(*_joined(aligned[row] for row in rows)) for rows in bootstrapped(groups, rng, _REPS)]
     low, high = np.percentile(kappas, [2.5, 97.5])
     return float(low), float(high)

@@ -7,16 +7,14 @@ from typing import Final, Literal, Self
 import numpy as np
 from pydantic import JsonValue, TypeAdapter
 
-from goldloop.judge.groups import cross_fitted, folds
+from goldloop.judge.groups import cross_fitted, folds, parts
 from goldloop.judge.measures import wilson_lower
-from goldloop.numeric import Floats, Ints, expit, fitted, logit
+from goldloop.numeric import LEVEL_PRECISION, Floats, Ints, expit, fitted, line_of, logit
 
 EDGE: Final = 0.001
 """No probability is nearer to 0 or 1: so few labels can't tell one in a thousand from none."""
 MANY: Final = 1000
 """Labels from which on isotonic regression is tried too: with fewer it overfits (Niculescu-Mizil & Caruana 2005)."""
-_LEVEL_PRECISION: Final = 0.25
-_SLOPE_PRECISION: Final = 1.0
 _NUMBERS = TypeAdapter(tuple[float, ...])
 
 Method = Literal["platt", "isotonic"]
@@ -74,10 +72,8 @@ def held_out(raw: Floats, right: Floats, groups: Ints) -> Floats:
     """(n,): the probability of each row by a calibration that never saw its group."""
     fold = folds(groups)
     said = np.full(len(raw), np.clip(right.mean(), EDGE, 1 - EDGE) if len(raw) else 0.5)
-    for one in np.unique(fold):
-        mine = fold == one
-        if not mine.all():
-            said[mine] = fitted_calibration(raw[~mine], right[~mine], groups[~mine]).apply(raw[mine])
+    for mine, others in parts(fold):
+        said[mine] = fitted_calibration(raw[others], right[others], groups[others]).apply(raw[mine])
     return said
 
 
@@ -98,14 +94,11 @@ def confident_from(probability: Floats, right: Floats, wanted: float) -> float |
 
 def _platt(raw: Floats, right: Floats) -> Calibration:
     """With a prior of 1 on the slope, and of the judge's own mean on the level: few labels leave it as it is."""
-    odds = _log_odds(raw)
-    middle = float(odds.mean()) if len(odds) else 0.0
-    x = np.stack([np.ones_like(odds), odds - middle], axis=1)
-    level, slope = fitted(x, right, np.array([middle, 1.0]), np.array([_LEVEL_PRECISION, _SLOPE_PRECISION]))
+    middle, level, slope = line_of(_log_odds(raw), right)
     if slope < 0:  # it says the opposite: then it says nothing
-        (level,) = fitted(x[:, :1], right, np.array([middle]), np.array([_LEVEL_PRECISION]))
-        slope = 0.0
-    return Calibration("platt", (round(float(level - slope * middle), 9), round(float(slope), 9)))
+        (alone,) = fitted(np.ones((len(raw), 1)), right, np.array([middle]), np.array([LEVEL_PRECISION]))
+        level, slope = float(alone), 0.0
+    return Calibration("platt", (round(level - slope * middle, 9), round(slope, 9)))
 
 
 def _isotonic(raw: Floats, right: Floats) -> Calibration:

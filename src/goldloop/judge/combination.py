@@ -21,13 +21,12 @@ from pydantic import BaseModel, ConfigDict
 from goldloop.judge.basis import Asked, People, enough, quality, version_of
 from goldloop.judge.calibration import EDGE, confident_from
 from goldloop.judge.groups import cross_fitted, folds, numbered
-from goldloop.numeric import Floats, Ints, expit, fitted, logit
+from goldloop.numeric import LEVEL_PRECISION, Floats, Ints, expit, fitted, logit
 from goldloop.records import JudgeFit
 
 NAME: Final = "combination"
 _SUREST: Final = 0.01
 """No member is taken to be surer than this: one that says 0 or 1 would outvote all others for good."""
-_LEVEL_PRECISION: Final = 0.25
 _WEIGHT_PRECISION: Final = 4.0
 """The weights' prior: a standard deviation of a half around the average."""
 _HALF: Final = 0.5
@@ -140,7 +139,7 @@ def weights(x: Floats, failed: Floats) -> Floats:
     while True:
         columns = np.hstack([np.ones((len(x), 1)), x[:, kept]])
         prior = np.concatenate([[0.0], np.full(int(kept.sum()), 1 / k)])
-        precision = np.concatenate([[_LEVEL_PRECISION], np.full(int(kept.sum()), _WEIGHT_PRECISION)])
+        precision = np.concatenate([[LEVEL_PRECISION], np.full(int(kept.sum()), _WEIGHT_PRECISION)])
         found = fitted(columns, failed, prior, precision)
         b = np.zeros(1 + k)
         b[0], b[1:][kept] = found[0], found[1:]

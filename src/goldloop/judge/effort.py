@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from goldloop.judge.groups import bootstrapped
 from goldloop.numeric import Floats, Ints
 
 _SLACK = 1e-9
@@ -77,15 +78,10 @@ def resampled(
 ) -> tuple[float, float]:
     """95 % interval of `share_for(target)`: percentiles over bootstrap samples of whole groups (n,).
 
-    Field & Welsh, "Bootstrapping clustered data" (2007), the cluster bootstrap. The judge is not fitted anew in each,
-    so this is chance in which traces were there, and not in what the judge learned from.
+    The judge is not fitted anew in each, so this is chance in which traces were there, and not in what the judge
+    learned from.
     """
-    order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    shares = []
-    for _ in range(reps):
-        rows = np.concatenate([members[one] for one in rng.integers(0, len(members), len(members))])
-        shares.append(curve(certainty[rows], right[rows]).share_for(target))
+    shares = [curve(certainty[rows], right[rows]).share_for(target) for rows in bootstrapped(groups, rng, reps)]
     low, high = np.percentile(shares, [2.5, 97.5])
     return float(low), float(high)
 

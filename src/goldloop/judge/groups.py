@@ -5,7 +5,7 @@ labels of groups that it never saw.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -62,11 +62,28 @@ def cross_fitted(
 ) -> Floats:
     """(n,): what the fit on all other folds says of each row; the mean of y where there is one fold only."""
     said = np.full(len(y), float(y.mean()) if len(y) else 0.0)
+    for mine, others in parts(fold):
+        said[mine] = fit(x[others], y[others])(x[mine])
+    return said
+
+
+def parts(fold: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """(rows of a fold, all other rows) for each fold (n,); nothing where there is one fold."""
     for one in np.unique(fold):
         mine = fold == one
         if not mine.all():
-            said[mine] = fit(x[~mine], y[~mine])(x[mine])
-    return said
+            yield np.flatnonzero(mine), np.flatnonzero(~mine)
+
+
+def bootstrapped(groups: Ints, rng: np.random.Generator, reps: int) -> Iterator[Ints]:
+    """The rows of each of so many bootstrap samples of whole groups (n,).
+
+    Field & Welsh, "Bootstrapping clustered data" (2007), the cluster bootstrap.
+    """
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    for _ in range(reps):
+        yield np.concatenate([members[one] for one in rng.integers(0, len(members), len(members))])
 
 
 def _message(asked: str) -> str:

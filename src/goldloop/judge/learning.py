@@ -22,7 +22,7 @@ from goldloop.errors import ConfigError
 from goldloop.judge.basis import Asked, quality, version_of
 from goldloop.judge.calibration import Calibration, confident_from, fitted_calibration
 from goldloop.judge.features import VERSION
-from goldloop.judge.groups import folds, groups_of, numbered
+from goldloop.judge.groups import folds, groups_of, numbered, parts
 from goldloop.judge.model import Columns, Model, scores, softmax
 from goldloop.numeric import Floats, Ints
 from goldloop.records import BlindLabel, JudgeFit, TraceFeatures
@@ -156,7 +156,7 @@ def held_out(rows: Rows) -> tuple[tuple[str, ...], Floats]:
     """
     names = (*rows.labels, *rows.rest)
     said = np.tile([rows.true.count(name) / max(len(rows.true), 1) for name in names], (len(rows.true), 1))
-    for mine, others in _parts(folds(rows.groups)):
+    for mine, others in parts(folds(rows.groups)):
         model = model_of(rows.take(others))
         said[mine] = 0.0  # a label that the others lack
         columns = np.array([names.index(name) for name in model.names])
@@ -174,7 +174,7 @@ def model_of(rows: Rows) -> Model:
     several = len(rows.labels) + bool(rows.rest)
     fold = folds(rows.groups, _INNER)
     found = {ridge: np.full((len(classes), several), 1 / several) for ridge in _RIDGES}
-    for mine, others in _parts(fold):
+    for mine, others in parts(fold):
         columns = Columns.of(rows.values[others])
         x, mine_x = columns(rows.values[others]), columns(rows.values[mine])
         for ridge in _RIDGES:
@@ -253,11 +253,3 @@ def _weights(x: Floats, classes: Ints, several: int, ridge: float) -> Floats:
 def _calibrations(raw: Floats, classes: Ints, groups: Ints) -> tuple[Calibration, ...]:
     wanted = range(1, 2) if raw.shape[1] == 2 else range(raw.shape[1])  # noqa: PLR2004 - of two, one says all
     return tuple(fitted_calibration(raw[:, place], (classes == place).astype(np.float64), groups) for place in wanted)
-
-
-def _parts(fold: Ints) -> Iterator[tuple[Ints, Ints]]:
-    """(rows of a fold, all others) for each fold; nothing where there is one fold."""
-    for one in np.unique(fold):
-        mine = fold == one
-        if not mine.all():
-            yield np.flatnonzero(mine), np.flatnonzero(~mine)
