@@ -18,6 +18,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import BadRequest, Gone, HTTPException, RequestEntityTooLarge, Unauthorized
 
 from goldloop.bootstrap import Goldloop
+from goldloop.bootstrap.backends import PROJECT_HEADER, SECRET_HEADER
 from goldloop.codebook.result import MODEL_VERSION
 from goldloop.settings import Settings
 from ml_backend.basic_auth import Credentials
@@ -38,9 +39,6 @@ DRAINED: Final = 16 * 1024 * 1024
 """Bytes of a body that is too large that are read, and thrown away."""
 HEALTH: Final = "health"
 WEBHOOK: Final = "webhook"
-PROJECT_HEADER: Final = "X-Goldloop-Project"
-"""Which project a webhook without a payload is about: goldloop has Label Studio send no annotation, only the news."""
-SECRET_HEADER: Final = "X-Goldloop-Secret"  # noqa: S105 - the name of a header
 
 
 class _SetupRefusedError(BadRequest):

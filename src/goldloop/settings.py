@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError,
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from goldloop.errors import ConfigError
-from goldloop.judge.settings import JudgeSettings
+from goldloop.judge.settings import BY_COMMAS, JudgeSettings
 from goldloop.signals.judges import SignalSettings
 
 _EXAMPLE = "GOLDLOOP_PULL__LAG_SECONDS=30"
@@ -32,7 +32,7 @@ class PullSettings(BaseModel):
         pattern=r"^(name|environment|model|tag|tag:.+|metadata:.+)$",
         description="what a trace's category is: name, environment, model, tag, tag:PREFIX or metadata:KEY",
     )
-    environments: Annotated[tuple[str, ...], NoDecode] = Field(
+    environments: Annotated[tuple[str, ...], NoDecode, BY_COMMAS] = Field(
         default=(), description="only these, by commas; empty: all"
     )
     cluster: str | None = Field(
@@ -45,11 +45,6 @@ class PullSettings(BaseModel):
         description="also read each root's input, and keep a 64-bit sketch of its words for the diversity policy",
     )
     rootless: bool = Field(default=True, description="also find traces whose root observation was never exported")
-
-    @field_validator("environments", mode="before")
-    @classmethod
-    def _by_commas(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("since")
     @classmethod

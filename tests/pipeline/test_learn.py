@@ -41,7 +41,7 @@ def model(version: str = "1") -> ScriptedJudge:
 
 
 def panel(loop: Loop, *members: Judge) -> Panel:
-    judge = learned_judge(loop.store, QUEUE, 50)
+    judge = learned_judge(loop.store, QUEUE, current_fits(loop.store, QUEUE, 50), 50)
     return Panel([*members, judge], current_fits(loop.store, QUEUE))
 
 

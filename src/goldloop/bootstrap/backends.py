@@ -6,10 +6,18 @@ from typing import Final
 from pydantic import SecretStr
 
 from goldloop.adapters.labelstudio import LabelStudio
-from goldloop.adapters.labelstudio.backends import Connection, connect_backend, watch_annotations
+from goldloop.adapters.labelstudio.backends import (
+    PROJECT_HEADER,
+    SECRET_HEADER,
+    Connection,
+    connect_backend,
+    watch_annotations,
+)
 from goldloop.errors import ConfigError, RejectedError
 from goldloop.records import Project, Record
 from goldloop.settings import MlBackendSettings
+
+__all__ = ["PROJECT_HEADER", "SECRET_HEADER", "TITLE", "ConnectedProject", "MlBackend"]
 
 _TO_WHAT: Final = {
     "URL": "the address at which Label Studio reaches the ML backend",

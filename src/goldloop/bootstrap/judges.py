@@ -44,15 +44,17 @@ def judge_of(
         RetryableError, FatalError: of the source, while it is asked for examples.
     """
     members: list[Judge] = []
+    floor = settings.judge.floor
+    fits = current_fits(store, queue, floor)
     with ExitStack() as open_ones:
         for kind in dict.fromkeys(settings.judge.judges):
             if kind == "learned":
-                members.append(learned_judge(store, queue, settings.judge.floor))
+                members.append(learned_judge(store, queue, fits, floor))
             elif kind == "lexical":
                 members.append(LexicalJudge())
             else:
                 members += _models(settings, store, queue, run, clock, ledger or store, source, open_ones)
-        return Panel(members, current_fits(store, queue, settings.judge.floor), close=open_ones.pop_all().close)
+        return Panel(members, fits, close=open_ones.pop_all().close)
 
 
 def examples_of(store: SqlStore, queue: str, source: TraceSource) -> list[ShownExample]:

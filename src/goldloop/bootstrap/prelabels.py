@@ -17,7 +17,7 @@ from goldloop.errors import ConfigError
 from goldloop.pipeline.prelabel import PAGE, PrelabelSummary, prelabel, refuse_filters
 from goldloop.pipeline.prelabel_estimate import PrelabelEstimate, estimate
 from goldloop.pipeline.prelabel_pages import Meter, PageSummary, PrelabelPage, Work, judge_page
-from goldloop.ports import Limits, Selection
+from goldloop.ports import Selection
 from goldloop.records import Record
 from goldloop.settings import Settings
 
@@ -82,12 +82,6 @@ def estimate_prelabel(goldloop: "Goldloop", codebook: Codebook, asked: Prelabell
     """What this prelabel would take by now: without a lock, and without leaving anything."""
     refuse_filters(asked.selection)
     settings = goldloop.settings.judge
-    limits = Limits(
-        calls_per_run=settings.calls_per_run,
-        calls_per_day=settings.calls_per_day,
-        usd_per_run=settings.usd_per_run,
-        usd_per_day=settings.usd_per_day,
-    )
     with goldloop.judge(codebook.name, "estimate") as judge:
         return estimate(
             codebook,
@@ -95,7 +89,7 @@ def estimate_prelabel(goldloop: "Goldloop", codebook: Codebook, asked: Prelabell
             judge,
             goldloop.langfuse.source,
             goldloop.store,
-            limits,
+            settings.limits,
             goldloop.clock(),
             at_once=settings.concurrency * (1 if asked.task_runner == "here" else asked.workers or 1),
             page_size=asked.page_size,

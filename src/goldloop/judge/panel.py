@@ -3,26 +3,23 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol, Self, runtime_checkable
+from typing import Final, Self
 
 from goldloop.codebook.schema import Codebook, Question
 from goldloop.errors import ConfigError, FatalError
 from goldloop.judge.basis import two_sides, version_of
 from goldloop.judge.combination import NAME, Combination, members_version
-from goldloop.judge.protocol import Judge
+from goldloop.judge.protocol import Estimating, Judge
 from goldloop.judge.recalibration import by_risk, holds, recalibrated
-from goldloop.records import Estimate, JudgeFit, Judgement, Trace, Unjudged, Vote
+from goldloop.records import Estimate, JudgeFit, Judgement, Trace, Unjudged
 
 _log = logging.getLogger(__name__)
 _COMBINED: Final = "combined"
 _TURNED: Final = "The judge itself said the opposite; by people's labels, with such a number it is mostly wrong."
 
 Said = Judgement | Unjudged
-
-
-@runtime_checkable
-class _Estimating(Protocol):
-    def estimate(self, codebook: Codebook, traces: Sequence[Trace]) -> Estimate: ...
+Combined = tuple[JudgeFit, Combination]
+"""A fit, and what its body says."""
 
 
 class Panel:
@@ -81,7 +78,8 @@ class Panel:
         with ThreadPoolExecutor(len(self.members)) as threads:
             said = list(threads.map(lambda member: _asked(member, codebook, traces), self.members))
         who = {"judge": self.name, "judge_version": self.version(codebook)}
-        combination = self.calibrations(codebook).get(NAME)
+        fit = self.calibrations(codebook).get(NAME)
+        combination = (fit, Combination.model_validate(fit.body)) if fit else None
         return [
             merged.model_copy(update=who) if isinstance(merged, Judgement) else merged
             for merged in (self._merged(codebook, combination, opinions) for opinions in zip(*said, strict=True))
@@ -89,15 +87,8 @@ class Panel:
 
     def estimate(self, codebook: Codebook, traces: Sequence[Trace]) -> Estimate:
         """What judging these would take, of all members that ask somebody else; nothing is asked."""
-        parts = [member.estimate(codebook, traces) for member in self.members if isinstance(member, _Estimating)]
-        usd = [part.usd for part in parts]
-        return Estimate(
-            calls=sum(part.calls for part in parts),
-            cached=sum(part.cached for part in parts),
-            input_tokens=sum(part.input_tokens for part in parts),
-            output_tokens=sum(part.output_tokens for part in parts),
-            usd=None if None in usd else sum(one for one in usd if one is not None),
-        )
+        parts = [member.estimate(codebook, traces) for member in self.members if isinstance(member, Estimating)]
+        return sum(parts, Estimate())
 
     def close(self) -> None:
         """What its members hold open; a panel that is closed judges no more."""
@@ -112,7 +103,7 @@ class Panel:
     def _who(self, codebook: Codebook) -> list[tuple[str, str]]:
         return [(member.name, member.version(codebook)) for member in self.members]
 
-    def _merged(self, codebook: Codebook, combination: JudgeFit | None, said: Sequence[Said]) -> Said:
+    def _merged(self, codebook: Codebook, combination: Combined | None, said: Sequence[Said]) -> Said:
         opinions = [one for one in said if isinstance(one, Judgement)]
         answered = [one for one in opinions if one.abstained is None]
         missing = [one for one in said if isinstance(one, Unjudged)]
@@ -120,15 +111,15 @@ class Panel:
             # Whoever has nothing yet may have an answer next time; an abstention would be kept as the last word.
             return next((one for one in missing if one.cause != "unusable"), missing[0])
         own = self._answer(codebook, combination, answered) if answered else _abstention(opinions)
-        return own.model_copy(update={"votes": tuple(map(_vote, opinions)), **_cost(opinions)})
+        return own.model_copy(update={"votes": tuple(one.as_vote() for one in opinions), **_cost(opinions)})
 
-    def _answer(self, codebook: Codebook, combination: JudgeFit | None, answered: Sequence[Judgement]) -> Judgement:
+    def _answer(self, codebook: Codebook, combination: Combined | None, answered: Sequence[Judgement]) -> Judgement:
         """The verdict by what was fitted; the rest is what the first member says that has this verdict."""
         verdict = codebook.verdict
         corrected = [
             recalibrated(codebook, one, self._fits.get((one.judge, one.judge_version), {})) for one in answered
         ]
-        own = (_combination(verdict, combination, answered, corrected[0]) if combination else None) or corrected[0]
+        own = (_combination(verdict, *combination, answered, corrected[0]) if combination else None) or corrected[0]
         label = own.answers.get(verdict.name)
         speaker = next((one for one in answered if one.answers.get(verdict.name) == label), None)
         if speaker is None:
@@ -137,9 +128,11 @@ class Panel:
         return own.model_copy(update={"answers": speaker.answers, "confidences": confidences, "reason": speaker.reason})
 
 
-def _combination(verdict: Question, fit: JudgeFit, answered: Sequence[Judgement], first: Judgement) -> Judgement | None:
+def _combination(
+    verdict: Question, fit: JudgeFit, combination: Combination, answered: Sequence[Judgement], first: Judgement
+) -> Judgement | None:
     """The first one's judgement with the combined risk; None where these members' opinions were not fitted."""
-    risk = Combination.model_validate(fit.body).risk({one.judge: one.risk for one in answered if one.risk is not None})
+    risk = combination.risk({one.judge: one.risk for one in answered if one.risk is not None})
     if risk is None:
         return None
     known = {"method": _COMBINED, "calibrated": True, "threshold": fit.threshold}
@@ -172,20 +165,6 @@ def _asked(member: Judge, codebook: Codebook, traces: Sequence[Trace]) -> list[S
 def _abstention(opinions: Sequence[Judgement]) -> Judgement:
     causes = list(dict.fromkeys(one.abstained or "" for one in opinions))
     return opinions[0].model_copy(update={"abstained": "; ".join(causes)})
-
-
-def _vote(said: Judgement) -> Vote:
-    return Vote(
-        judge=said.judge,
-        judge_version=said.judge_version,
-        answers=said.answers,
-        probability=said.probability,
-        confidences=said.confidences,
-        risk=said.risk,
-        method=said.method,
-        abstained=said.abstained,
-        askings=said.votes,
-    )
 
 
 def _cost(opinions: Sequence[Judgement]) -> dict[str, object]:

@@ -1,10 +1,10 @@
 """What every judge is, from a regression to a panel of models."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from goldloop.codebook.schema import Codebook
-from goldloop.records import Judgement, Trace, Unjudged
+from goldloop.records import Estimate, Judgement, Trace, Unjudged
 
 
 class Judge(Protocol):
@@ -23,4 +23,13 @@ class Judge(Protocol):
 
     def judge(self, codebook: Codebook, traces: Sequence[Trace]) -> list[Judgement | Unjudged]:
         """One for each trace, in order."""
+        ...
+
+
+@runtime_checkable
+class Estimating(Protocol):
+    """A judge whose answers cost something, and that can tell how much beforehand."""
+
+    def estimate(self, codebook: Codebook, traces: Sequence[Trace]) -> Estimate:
+        """What judging these would take; nothing is asked."""
         ...

@@ -2,19 +2,28 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
+
+from goldloop.records import Limits
 
 Member = Literal["llm", "learned", "lexical"]
 JUDGE_ENVIRONMENT: Final = "goldloop-judge"
 """Where the judge's own calls are traced to in Langfuse: nothing is drawn from there."""
-Words = Annotated[tuple[str, ...], NoDecode]
+
+
+def _parted(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+BY_COMMAS: Final = BeforeValidator(_parted)
+"""Several values in one variable: beside `NoDecode`, for it would be read as JSON else."""
 
 
 class JudgeSettings(BaseModel):
     """Who judges before people do, and what it may cost."""
 
-    model: Words = Field(
+    model: Annotated[tuple[str, ...], NoDecode, BY_COMMAS] = Field(
         default=(),
         description="the model, as `openai:gpt-4.1-mini` or `anthropic:claude-haiku-4-5`; several, by commas, are a "
         "panel; not set: no model is asked",
@@ -25,7 +34,7 @@ class JudgeSettings(BaseModel):
     api_key: SecretStr | None = Field(
         default=None, description="its key; without it OPENAI_API_KEY or ANTHROPIC_API_KEY, by the model's provider"
     )
-    members: Annotated[tuple[Member, ...], NoDecode] = Field(
+    members: Annotated[tuple[Member, ...], NoDecode, BY_COMMAS] = Field(
         default=(),
         description="who judges, by commas: llm, learned, lexical; not set: llm where a model is set, and learned",
     )
@@ -66,10 +75,15 @@ class JudgeSettings(BaseModel):
         default=None, description="address of a Dask or Ray cluster for --task-runner; not set: one on this machine"
     )
 
-    @field_validator("model", "members", mode="before")
-    @classmethod
-    def _by_commas(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    @property
+    def limits(self) -> Limits:
+        """What may be spent."""
+        return Limits(
+            calls_per_run=self.calls_per_run,
+            calls_per_day=self.calls_per_day,
+            usd_per_run=self.usd_per_run,
+            usd_per_day=self.usd_per_day,
+        )
 
     @property
     def judges(self) -> tuple[Member, ...]:

@@ -115,10 +115,9 @@ def _holds(fit: JudgeFit, given: Sequence[int], floor: int) -> bool:
     return enough and Model.from_json(fit.body, VERSION) is not None
 
 
-def learned_judge(store: Store, queue: str, floor: int) -> LearnedJudge:
-    """The learned judge by the fits that hold now; what it lacks it says when it abstains."""
+def learned_judge(store: Store, queue: str, fits: Sequence[JudgeFit], floor: int) -> LearnedJudge:
+    """The learned judge by `fits`, those that hold now; what it lacks it says when it abstains."""
     held = labels_of(store, queue)
-    fits = [fit for fit in current_fits(store, queue, floor) if fit.judge == _LEARNED]
     if held is None:
         return LearnedJudge(fits, floor=floor)
     read = replace(held, labels=tuple(label for label in held.labels if label.trace_id in held.features))
@@ -201,7 +200,8 @@ class _Learning:
         question = self.codebook.verdict.name
         members = {name: heard.version for name, heard in votes.items()}
         if _LEARNED in self.settings.judges:
-            judge = learned_judge(self.store, self.queue, self.settings.floor)
+            floor = self.settings.floor
+            judge = learned_judge(self.store, self.queue, current_fits(self.store, self.queue, floor), floor)
             members[_LEARNED] = judge.version(self.codebook)
         wanted = members_of(self.settings)
         if len(wanted) == 1 or not members.keys() >= set(wanted):
@@ -272,8 +272,7 @@ def newest_votes(store: Store, held: Labels) -> dict[str, Heard]:
 def _votes(prediction: Prediction) -> Sequence[Vote]:
     """A panel's votes; a judgement without any is a vote itself."""
     said = prediction.judgement
-    fields = set(Vote.model_fields)
-    return said.votes or (Vote.model_validate({name: value for name, value in said if name in fields}),)
+    return said.votes or (said.as_vote(),)
 
 
 def _nothing(settings: JudgeSettings) -> LearnSummary:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 from math import ceil
-from typing import Protocol, runtime_checkable
 
 from pydantic import Field
 
 from goldloop.codebook.schema import Codebook
+from goldloop.judge.protocol import Estimating
 from goldloop.pipeline.payload import fetch_all
 from goldloop.pipeline.prelabel import PAGE, wanted_of
 from goldloop.ports import Judge, Limits, Selection, Store, TraceSource
@@ -18,13 +18,6 @@ SAMPLE = 20
 _AMONG = 1000
 """The sample is taken evenly from so many of the first."""
 _PAST = timedelta(days=30)
-
-
-@runtime_checkable
-class Estimating(Protocol):
-    """A judge whose answers cost something, and that can tell how much beforehand."""
-
-    def estimate(self, codebook: Codebook, traces: Sequence[Trace]) -> Estimate: ...
 
 
 class PrelabelEstimate(Record):
@@ -99,15 +92,8 @@ def _sample(
         asked = codebook if version == codebook.version else store.codebook(codebook.name, version)
         found = fetch_all(source, [trace_id for _, trace_id in group], pairwise=asked.pairwise)
         traces = [one for one in found if isinstance(one, Trace)]
-        one = judge.estimate(asked, traces)
         sampled += len(traces)
-        total = Estimate(
-            calls=total.calls + one.calls,
-            cached=total.cached + one.cached,
-            input_tokens=total.input_tokens + one.input_tokens,
-            output_tokens=total.output_tokens + one.output_tokens,
-            usd=None if total.usd is None or one.usd is None else total.usd + one.usd,
-        )
+        total += judge.estimate(asked, traces)
     return sampled, total
 
 

@@ -5,7 +5,7 @@ will), `FatalError` (nothing will until a person acts). Nothing else of a vendor
 """
 
 from goldloop.judge.protocol import Judge
-from goldloop.ports.judging import JudgeStore, Ledger, Limits, Prelabel, Reserved, Risks, Selection
+from goldloop.ports.judging import JudgeStore, Ledger, Prelabel, Reserved, Risks, Selection
 from goldloop.ports.servers import (
     Clock,
     EvalSink,
@@ -24,6 +24,7 @@ from goldloop.ports.servers import (
 )
 from goldloop.ports.store import Store
 from goldloop.ports.stored import Column, EvalDue, OpenTrace, QueueCounts, SignalColumns
+from goldloop.records import Limits
 
 __all__ = [
     "Clock",

@@ -15,6 +15,7 @@ from goldloop.records import (
     Example,
     JudgeCall,
     JudgeFit,
+    Limits,
     Prediction,
     Record,
     Spent,
@@ -54,15 +55,6 @@ class Risks:
     trace_id: NDArray[np.bytes_]
     risk: Floats
     dissent: Floats
-
-
-class Limits(Record):
-    """What judges may spend: None is no limit. A day is one of UTC."""
-
-    calls_per_run: int | None = Field(default=None, ge=0)
-    calls_per_day: int | None = Field(default=None, ge=0)
-    usd_per_run: float | None = Field(default=None, ge=0)
-    usd_per_day: float | None = Field(default=None, ge=0)
 
 
 @dataclass(frozen=True)

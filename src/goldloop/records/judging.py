@@ -1,6 +1,6 @@
 """What judges say, what it costs, and what people's labels make of it."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, JsonValue
 
@@ -48,6 +48,20 @@ class Judgement(Record):
     input_tokens: int = Field(default=0, ge=0)
     output_tokens: int = Field(default=0, ge=0)
     latency_s: float | None = Field(default=None, ge=0)
+
+    def as_vote(self) -> Vote:
+        """The same as one opinion of several; what it rests on are its askings."""
+        return Vote(
+            judge=self.judge,
+            judge_version=self.judge_version,
+            answers=self.answers,
+            probability=self.probability,
+            confidences=self.confidences,
+            risk=self.risk,
+            method=self.method,
+            abstained=self.abstained,
+            askings=self.votes,
+        )
 
     @property
     def confident(self) -> bool:
@@ -185,6 +199,24 @@ class Estimate(Record):
     input_tokens: int = 0
     output_tokens: int = 0
     usd: float | None = 0.0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            calls=self.calls + other.calls,
+            cached=self.cached + other.cached,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            usd=None if self.usd is None or other.usd is None else self.usd + other.usd,
+        )
+
+
+class Limits(Record):
+    """What judges may spend: None is no limit. A day is one of UTC."""
+
+    calls_per_run: int | None = Field(default=None, ge=0)
+    calls_per_day: int | None = Field(default=None, ge=0)
+    usd_per_run: float | None = Field(default=None, ge=0)
+    usd_per_day: float | None = Field(default=None, ge=0)
 
 
 class Spent(Record):

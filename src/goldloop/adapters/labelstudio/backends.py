@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SECRET_HEADER: Final = "X-Goldloop-Secret"  # noqa: S105 - the name of a header
 PROJECT_HEADER: Final = "X-Goldloop-Project"
+"""Which project a webhook without a payload is about: goldloop has Label Studio send no annotation, only the news."""
 ACTIONS: Final[tuple["ActionsEnum", ...]] = (
     "ANNOTATION_CREATED",
     "ANNOTATIONS_CREATED",

@@ -20,7 +20,7 @@ from goldloop.codebook.prompt import judge_prompt, prompt_version
 from goldloop.codebook.schema import Codebook
 from goldloop.judge.examples import ShownExample
 from goldloop.judge.settings import JudgeSettings
-from goldloop.ports import Clock, Ledger, Limits
+from goldloop.ports import Clock, Ledger
 from goldloop.records import Estimate, JudgeCall, Judgement, Trace, Unjudged
 
 _CHARACTERS: Final = 4
@@ -61,12 +61,7 @@ class LlmJudge:
         self._clock = clock
         self._examples = tuple(examples) if settings.examples else ()
         self._tracer = tracer
-        self._limits = Limits(
-            calls_per_run=settings.calls_per_run,
-            calls_per_day=settings.calls_per_day,
-            usd_per_run=settings.usd_per_run,
-            usd_per_day=settings.usd_per_day,
-        )
+        self._limits = settings.limits
         self._line = Line(
             named,
             self._way,
@@ -119,11 +114,12 @@ class LlmJudge:
 
         Nothing is asked and nothing set aside.
         """
-        asked = [self._askings(codebook, self.version(codebook), trace) for trace in traces]
+        version, told = self.version(codebook), self._told(codebook)
+        asked = [self._askings(codebook, version, trace) for trace in traces]
         found = self._known(asked)
         every = {each.key: each for page in asked for each in page}
         open_ones = [each for key, each in every.items() if found[key].answer is None]
-        tokens = [self._tokens(self._told(codebook), each) for each in open_ones]
+        tokens = [self._tokens(told, each) for each in open_ones]
         output = _ANSWERED * len(open_ones)
         return Estimate(
             calls=len(open_ones),
