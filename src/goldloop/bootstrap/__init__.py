@@ -10,11 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Self, TypeVar
+from typing import Self
 
-from pydantic import SecretStr
-
-from goldloop.adapters import labelstudio, langfuse
 from goldloop.adapters.evalfile import EvalFile
 from goldloop.adapters.labelstudio import LabelStudio
 from goldloop.adapters.langfuse import Langfuse
@@ -22,6 +19,7 @@ from goldloop.adapters.spread import as_they_come
 from goldloop.adapters.store import SqlStore, open_store
 from goldloop.bootstrap.judges import judge_of
 from goldloop.bootstrap.prelabels import HandOut, Prelabelling, estimate_prelabel, run_prelabel
+from goldloop.bootstrap.servers import label_studio_of, langfuse_of
 from goldloop.codebook.load import load_folder
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import ConfigError
@@ -42,9 +40,6 @@ from goldloop.pipeline.worklist import ToRelabel, relabel, worklist
 from goldloop.ports import Clock, Ledger, Progress, Shelf
 from goldloop.records import Record, State
 from goldloop.settings import Settings
-
-ServerT = TypeVar("ServerT", Langfuse, LabelStudio)
-SettingT = TypeVar("SettingT", str, SecretStr)
 
 VERBS = ("pull", "draw", "prelabel", "enqueue", "gather", "resolve", "publish", "report")
 """In the order of a trace's way: `goldloop run` runs them so."""
@@ -98,28 +93,11 @@ class Goldloop:
 
     @cached_property
     def langfuse(self) -> Langfuse:
-        settings = self.settings
-        connected = langfuse.connect(
-            _needed("LANGFUSE_HOST", settings.langfuse_host),
-            _needed("LANGFUSE_PUBLIC_KEY", settings.langfuse_public_key),
-            _needed("LANGFUSE_SECRET_KEY", settings.langfuse_secret_key),
-            category=settings.pull.category,
-            environments=settings.pull.environments,
-            rootless=settings.pull.rootless,
-            cluster=settings.pull.cluster,
-            sketch=settings.pull.sketch,
-            public_url=settings.langfuse_public_url,
-        )
-        return _checked(connected, connected.source.check)
+        return langfuse_of(self.settings)
 
     @cached_property
     def label_studio(self) -> LabelStudio:
-        connected = labelstudio.connect(
-            _needed("LABEL_STUDIO_URL", self.settings.label_studio_url),
-            _needed("LABEL_STUDIO_API_KEY", self.settings.label_studio_api_key),
-            public_url=self.settings.label_studio_public_url,
-        )
-        return _checked(connected, connected.check)
+        return label_studio_of(self.settings)
 
     def judge(self, queue: str, run: str, ledger: Ledger | None = None) -> Panel:
         """Who judges the queue now; `run` is what its calls are counted by, in the ledger (None: the store's)."""
@@ -277,19 +255,3 @@ class Goldloop:
             overlap=timedelta(minutes=pull_settings.overlap_minutes),
             lag=timedelta(seconds=pull_settings.lag_seconds),
         )
-
-
-def _checked(server: ServerT, check: Callable[[], str]) -> ServerT:
-    """The server, once it has shown a version that is supported and taken the key: else nothing is begun with it."""
-    try:
-        check()
-    except BaseException:
-        server.close()
-        raise
-    return server
-
-
-def _needed(name: str, value: SettingT | None) -> SettingT:
-    if not value:
-        raise ConfigError(f"{name} is not set: set it in the environment or in a .env file here")
-    return value

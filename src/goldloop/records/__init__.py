@@ -32,6 +32,7 @@ from goldloop.records.results import (
     Score,
     ScoreConfig,
     ScoreType,
+    ShownScore,
 )
 from goldloop.records.traces import (
     Candidate,
@@ -82,6 +83,7 @@ __all__ = [
     "Score",
     "ScoreConfig",
     "ScoreType",
+    "ShownScore",
     "Signal",
     "Spent",
     "State",

@@ -45,6 +45,18 @@ class Score(Record):
     event_at: Utc
 
 
+class ShownScore(Record):
+    """A score as Langfuse shows it. `event_at` is that of the revision, where goldloop wrote it into the metadata."""
+
+    score_id: str
+    trace_id: str | None
+    name: str
+    value: str | float | None
+    comment: str | None = None
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    event_at: Utc | None = None
+
+
 class EvalRow(Record):
     """A line of the golden set: what was asked, what was wrong with the answer, and where the judgement comes from."""
 

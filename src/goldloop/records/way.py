@@ -129,6 +129,8 @@ class AnnotationSnapshot(Record):
     updated_at: Utc
     lead_time_s: float | None = None
     from_prediction: bool = False
+    edited_by: str | None = Field(default=None, description="who saved it last, where that is not the annotator")
+    ground_truth: bool = Field(default=False, description="marked so in Label Studio; it counts as any other")
 
 
 class TaskSnapshot(Record):
@@ -162,6 +164,8 @@ class Annotation(Record):
     updated_at: Utc
     lead_time_s: float | None = None
     from_prediction: bool = False
+    edited_by: str | None = Field(default=None, description="who saved it last, where that is not the annotator")
+    ground_truth: bool = Field(default=False, description="marked so in Label Studio; it counts as any other")
 
 
 class Answer(Record):

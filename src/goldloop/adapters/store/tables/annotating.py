@@ -73,6 +73,8 @@ annotations = Table(
     must("updated_at", UtcTime),
     Column("lead_time_s", Double),
     must("from_prediction", Boolean),
+    Column("edited_by", Text),
+    Column("ground_truth", Boolean, nullable=False, server_default=false()),
     drawn(),
     Index("ix_annotations_queue_trace_id", "queue", "trace_id"),
     Index("ix_annotations_project_id_task_id", "project_id", "task_id"),
@@ -92,6 +94,8 @@ annotation_history = Table(
     must("updated_at", UtcTime),
     Column("lead_time_s", Double),
     must("from_prediction", Boolean),
+    Column("edited_by", Text),
+    Column("ground_truth", Boolean, nullable=False, server_default=false()),
     must("seen_at", UtcTime),
     Index("ix_annotation_history_key", "key"),
 )
