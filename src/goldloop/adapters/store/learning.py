@@ -121,7 +121,9 @@ def _save(connection: Connection, fit: JudgeFit) -> None:
         fits.judge_version == fit.judge_version,
         fits.question == fit.question,
     )
-    times: dict[str, datetime] = dict(connection.execute(select(fits.version, fits.fitted_at).where(rivals)).all())
+    times: dict[str, datetime] = dict(
+        connection.execute(select(fits.version, fits.fitted_at).where(rivals)).tuples().all()
+    )
     if fit.version not in times:
         connection.execute(tables.judge_fits.insert(), {**dict(fit), "quality": fit.quality.model_dump(mode="json")})
         return

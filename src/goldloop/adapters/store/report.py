@@ -14,7 +14,7 @@ NO_REASON = "no reason given"
 
 def _by(connection: Connection, column: ColumnElement[str], *where: ColumnElement[bool]) -> dict[str, int]:
     query = select(column, func.count()).where(*where).group_by(column).order_by(column)
-    return dict(connection.execute(query).all())
+    return dict(connection.execute(query).tuples().all())
 
 
 def _count(connection: Connection, table: Table, *where: ColumnElement[bool]) -> int:
@@ -54,6 +54,12 @@ class Report(StorePart):
                 parked_by_reason=_by(connection, parked.reason, parked.queue == queue, parked.cleared.is_(False)),
                 scores_by_state=_by(connection, scores.state, scores.queue == queue),
                 eval_rows=_count(connection, tables.eval_rows, eval_rows.queue == queue, eval_rows.state == "done"),
+                eval_rows_waiting=_count(
+                    connection,
+                    tables.eval_rows,
+                    eval_rows.queue == queue,
+                    eval_rows.state.in_(["due", "remove_due"]),
+                ),
                 oldest_open=connection.execute(select(func.min(draws.queued_at)).where(mine, is_open)).scalar(),
                 annotations=_count(connection, tables.annotations, kept, annotations.skipped.is_(False)),
                 skips=_count(connection, tables.annotations, kept, annotations.skipped.is_(True)),
