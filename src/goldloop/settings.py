@@ -65,6 +65,31 @@ class MlBackendSettings(BaseModel):
     )
 
 
+class WebhookSettings(BaseModel):
+    """How Label Studio's webhooks wake the next poll."""
+
+    secret: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="what Label Studio's webhooks show the receiver in a header, 16 characters or more",
+    )
+    url: str | None = Field(default=None, description="the receiver's address as Label Studio reaches it")
+    host: str = Field(default="127.0.0.1", description="the address of this machine that the receiver listens on")
+    port: int = Field(default=9091, ge=1, le=65535, description="the port that it listens on")
+    deployments: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^([^/=,]+=)?[^/=,]+/[^/=,]+$")], ...], NoDecode, BY_COMMAS
+    ] = Field(
+        default=("run/run",),
+        description="what it wakes, by commas: FLOW/DEPLOYMENT, or QUEUE=FLOW/DEPLOYMENT for webhooks of one queue",
+    )
+    quiet_seconds: float = Field(
+        default=5, ge=0, description="how long the first webhook waits for others, since annotators submit in a row"
+    )
+    interval_seconds: float = Field(
+        default=60, ge=1, description="how far apart runs that were woken are, at least; also when one is tried again"
+    )
+
+
 class Settings(BaseSettings):
     """Read once, at start. The servers' own names are kept where Langfuse and Label Studio have them."""
 
@@ -116,6 +141,7 @@ class Settings(BaseSettings):
     signals: SignalSettings = SignalSettings()
     judge: JudgeSettings = JudgeSettings()
     ml_backend: MlBackendSettings = MlBackendSettings()
+    webhook: WebhookSettings = WebhookSettings()
 
 
 def load() -> Settings:
@@ -127,7 +153,7 @@ def load() -> Settings:
         raise ConfigError(f"these settings are wrong: {wrong}") from None
     except SettingsError:
         # Its message may quote the value. Only the groups, and what is a list or a table in them, are read as JSON.
-        groups = "GOLDLOOP_PULL, GOLDLOOP_SIGNALS, GOLDLOOP_JUDGE and GOLDLOOP_ML_BACKEND"
+        groups = "GOLDLOOP_PULL, GOLDLOOP_SIGNALS, GOLDLOOP_JUDGE, GOLDLOOP_ML_BACKEND and GOLDLOOP_WEBHOOK"
         raise ConfigError(
             f"{groups} are JSON objects: unset them, and set their members, as in {_EXAMPLE}; "
             "GOLDLOOP_SIGNALS__RULES and GOLDLOOP_SIGNALS__JUDGES are JSON lists"

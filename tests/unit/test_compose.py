@@ -85,7 +85,7 @@ def test_langfuse_web_and_worker_are_the_same_release() -> None:
 
 def test_a_built_service_has_no_name_that_a_registry_could_answer_to() -> None:
     built = {name for name in SERVICES if "build" in SERVICES[name]}
-    assert built == {"goldloop-worker", "prefect-deploy", "ml-backend"}
+    assert built == {"goldloop-worker", "goldloop-webhook", "prefect-deploy", "ml-backend"}
     assert {name for name in SERVICES if "image" not in SERVICES[name]} == built
     for name in built:
         context = ROOT / SERVICES[name]["build"]["context"]
@@ -108,7 +108,7 @@ def test_no_health_check_needs_curl() -> None:
     assert not [name for name in SERVICES if "curl" in json.dumps(SERVICES[name].get("healthcheck"))]
 
 
-@pytest.mark.parametrize("name", ["label-studio", "prefect-server", "goldloop-worker", "ml-backend"])
+@pytest.mark.parametrize("name", ["label-studio", "prefect-server", "goldloop-worker", "goldloop-webhook", "ml-backend"])
 def test_a_health_check_in_python_compiles(name: str) -> None:
     program = SERVICES[name]["healthcheck"]["test"][-1]
     compile(program, f"{name}'s health check", "exec")

@@ -6,13 +6,8 @@ from typing import Final
 from pydantic import SecretStr
 
 from goldloop.adapters.labelstudio import LabelStudio
-from goldloop.adapters.labelstudio.backends import (
-    PROJECT_HEADER,
-    SECRET_HEADER,
-    Connection,
-    connect_backend,
-    watch_annotations,
-)
+from goldloop.adapters.labelstudio.backends import Connection, connect_backend, watch_annotations
+from goldloop.adapters.labelstudio.webhooks import PROJECT_HEADER, SECRET_HEADER
 from goldloop.errors import ConfigError, RejectedError
 from goldloop.records import Project, Record
 from goldloop.settings import MlBackendSettings

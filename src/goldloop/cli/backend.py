@@ -4,9 +4,8 @@
 
 import typer
 
-from goldloop.cli.opened import opened
+from goldloop.cli.opened import opened, projects_of
 from goldloop.cli.options import AsJson, Queue, example
-from goldloop.errors import ConfigError
 
 backend_app = typer.Typer(no_args_is_help=True, help="The ML backend, which shows prelabels in Label Studio.")
 
@@ -18,22 +17,14 @@ def connect(queue: Queue = None, as_json: AsJson = False) -> None:
     from goldloop.cli.output import out, plain, print_json, table
 
     with opened() as goldloop:
-        codebook = goldloop.codebook(queue)
         backend = MlBackend.of(goldloop.settings.ml_backend)
-        projects = goldloop.store.projects(codebook.name)
-        for project in projects:
-            here = goldloop.label_studio.project_url(project.project_id)
-            if project.url != here:
-                raise ConfigError(
-                    f"the tasks of {codebook.name} are at {project.url}, and LABEL_STUDIO_URL leads to {here}: set it "
-                    "back, or see GOLDLOOP_LABEL_STUDIO_MOVED"
-                )
+        name, projects = projects_of(goldloop, queue)
         made = backend.connect(goldloop.label_studio, projects) if projects else []
     missing = [one for one in made if one.reason]
     if as_json:
-        print_json({"queue": codebook.name, "projects": [one.model_dump(mode="json") for one in made]})
+        print_json({"queue": name, "projects": [one.model_dump(mode="json") for one in made]})
     elif not made:
-        out.print(f"{plain(codebook.name)} has no project yet. Next: goldloop run")
+        out.print(f"{plain(name)} has no project yet. Next: goldloop run")
     else:
         shown = table("project", "for", "predictions", "annotations start a fit")
         for one in made:

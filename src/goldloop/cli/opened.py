@@ -4,8 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from goldloop.errors import ConfigError
+
 if TYPE_CHECKING:
     from goldloop.bootstrap import Goldloop
+    from goldloop.records import Project
 
 
 @contextmanager
@@ -19,3 +22,17 @@ def opened() -> Iterator["Goldloop"]:
     set_on_retry_hooks(())  # by default each retry is logged to stderr; only what fails after the last one is news
     with Goldloop(settings.load()) as goldloop:
         yield goldloop
+
+
+def projects_of(goldloop: "Goldloop", queue: str | None) -> tuple[str, list["Project"]]:
+    """The queue's name, and its projects; `ConfigError` where they are on another server than the one that is set."""
+    name = goldloop.codebook(queue).name
+    projects = goldloop.store.projects(name)
+    for project in projects:
+        here = goldloop.label_studio.project_url(project.project_id)
+        if project.url != here:
+            raise ConfigError(
+                f"the tasks of {name} are at {project.url}, and LABEL_STUDIO_URL leads to {here}: set it back, or see "
+                "GOLDLOOP_LABEL_STUDIO_MOVED"
+            )
+    return name, projects

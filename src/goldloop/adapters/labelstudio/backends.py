@@ -9,24 +9,13 @@ from pydantic import SecretStr
 from goldloop.adapters.labelstudio.faults import MissingError
 from goldloop.adapters.labelstudio.http import NO_RETRY, Api
 from goldloop.adapters.labelstudio.queue import LabelStudio
+from goldloop.adapters.labelstudio.webhooks import ANNOTATED, PROJECT_HEADER, SECRET_HEADER, Webhook, set_webhook
 from goldloop.errors import RejectedError
 
 if TYPE_CHECKING:
-    from label_studio_sdk import ActionsEnum
     from label_studio_sdk import LabelStudio as Sdk
 
-SECRET_HEADER: Final = "X-Goldloop-Secret"  # noqa: S105 - the name of a header
-PROJECT_HEADER: Final = "X-Goldloop-Project"
-"""Which project a webhook without a payload is about: goldloop has Label Studio send no annotation, only the news."""
-ACTIONS: Final[tuple["ActionsEnum", ...]] = (
-    "ANNOTATION_CREATED",
-    "ANNOTATIONS_CREATED",
-    "ANNOTATION_UPDATED",
-    "ANNOTATIONS_DELETED",
-)
-"""What a backend is told of. START_TRAINING is no action of a webhook: Label Studio sends it by Basic auth."""
 _CONNECT: Final = "connect the ML backend"
-_WATCH: Final = "set the ML backend's webhook"
 
 
 @dataclass(frozen=True)
@@ -89,34 +78,10 @@ def watch_annotations(label_studio: LabelStudio, project_id: int, url: str, secr
     Raises:
         RetryableError, FatalError, RejectedError (no such project).
     """
-    api, webhook = label_studio.api, f"{url.rstrip('/')}/webhook"
-    listed = api.sdk_read("list the webhooks", lambda sdk: sdk.webhooks.list(project=str(project_id)))
-    ours = [one for one in listed if one.url.rstrip("/") == webhook or PROJECT_HEADER in (one.headers or {})]
-    known, *old = [one.id for one in ours if one.id is not None] or [None]
     headers = {PROJECT_HEADER: str(project_id)} | ({SECRET_HEADER: secret.get_secret_value()} if secret else {})
-
-    def write(sdk: "Sdk") -> object:
-        send = (
-            partial(sdk.webhooks.create, project=project_id) if known is None else partial(sdk.webhooks.update, known)
-        )
-        return send(
-            url=webhook,
-            actions=ACTIONS,
-            headers=headers,
-            send_payload=False,
-            send_for_all_actions=False,
-            is_active=secret is not None,
-            request_options=NO_RETRY,
-        )
-
-    def remove(sdk: "Sdk", number: int | None) -> None:
-        if number is not None:
-            sdk.webhooks.delete(number, request_options=NO_RETRY)
-
+    wanted = Webhook(f"{url.rstrip('/')}/webhook", PROJECT_HEADER, headers, ANNOTATED, active=secret is not None)
     try:
-        api.sdk_once(_WATCH, write)
-        for number in old:
-            api.sdk_once(_WATCH, partial(remove, number=number))
+        set_webhook(label_studio, project_id, wanted)
     except MissingError:
         raise
     except RejectedError as error:

@@ -22,11 +22,12 @@ _SHOWN: Final = 5
 _KNOWN: Final = {
     "network address": "Label Studio's own protection blocks this address: start it with "
     "USE_DEFAULT_BANNED_SUBNETS=false and USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16",
+    "resolve hostname": "it does not know the host of this address: set the one at which Label Studio reaches it",
     "authentication parameters": "it refuses the user name or the password",
     "Successfully connected": "it answers, but its /setup fails: look into its log",
     "health check failed": "it does not answer at /health: check that it runs and can be reached from Label Studio",
 }
-"""Parts of the server's sentences on an ML backend, and what they mean for whoever connects it."""
+"""Parts of the server's sentences on an ML backend or a webhook, and what they mean for whoever connects it."""
 
 
 class MissingError(RejectedError):
@@ -103,7 +104,10 @@ def _refused_key(url: str, action: str, status: int, body: Any) -> FatalError:
     )
 
 
-def _rejected(url: str, action: str, status: int, body: Any) -> RejectedError:
+def _rejected(url: str, action: str, status: int, body: Any) -> RemoteError:
+    if status == httpx.codes.NOT_FOUND and "detail" not in _parsed(body):
+        # A proxy in front of a server that is being changed says so too, and a project that is gone has consequences.
+        return unreadable(url, action)
     if status == httpx.codes.NOT_FOUND:
         return MissingError(
             SERVER,
