@@ -16,7 +16,7 @@ PROJECTS := . $(patsubst %/pyproject.toml,%,$(wildcard environments/*/pyproject.
 
 given = $(filter-out 0 no false,$(1))
 
-.PHONY: help install environments demo test unit check format bench-sampler bench-judge lock screenshots clean
+.PHONY: help install environments demo test unit check format faults bench-sampler bench-judge bench-sync soak lock screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -72,6 +72,15 @@ bench-sampler: install ## measure what each mix finds and what its numbers are w
 bench-judge: environments ## measure judges: overhead, learned judge, effort; TRACES=FILE and PAIRS=FILE for labelled ones
 	@exec $(BIN)/python -m benchmarks.judge $(if $(TRACES),--traces '$(TRACES)') $(if $(PAIRS),--pairs $(PAIRS)) \
 		$(if $(call given,$(FAST)),--fast) $(ARGS)
+
+soak: environments ## run the loop under load with its schedules on, and see that nothing grows; MINUTES=30
+	@exec $(BIN)/python -m benchmarks.soak --minutes $(or $(MINUTES),30) $(ARGS)
+
+bench-sync: environments ## measure the sync beside its raw ceilings and beside plain scripts; ARGS="--only pull"
+	@exec $(BIN)/python -m benchmarks.sync $(if $(call given,$(FAST)),--fast) $(ARGS)
+
+faults: environments ## run the loop under injected faults and audit all sides; SEED=n TRACES=n, ARGS="--store postgres"
+	@exec $(BIN)/python -m benchmarks.faults --seed $(or $(SEED),1) --traces $(or $(TRACES),2000) $(ARGS)
 
 lock: ## resolve all dependencies anew; UV_DEFAULT_INDEX=URL locks them to a mirror
 	@uv=$$($(PYTHON) tools/get_uv.py) && for project in $(PROJECTS); do \

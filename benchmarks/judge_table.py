@@ -21,12 +21,12 @@ class Row(Record):
 
     @classmethod
     def at_most(cls, what: str, goal: float, reached: float, unit: str = "", note: str = "") -> Self:
-        said = f"at most {_number(goal, unit)}"
+        said = f"at most {number(goal, unit)}"
         return cls(what=what, reached=reached, unit=unit, goal=said, met=reached <= goal, note=note)
 
     @classmethod
     def at_least(cls, what: str, goal: float, reached: float, unit: str = "", note: str = "") -> Self:
-        said = f"at least {_number(goal, unit)}"
+        said = f"at least {number(goal, unit)}"
         return cls(what=what, reached=reached, unit=unit, goal=said, met=reached >= goal, note=note)
 
 
@@ -36,11 +36,12 @@ def markdown(rows: Sequence[Row]) -> str:
     for row in rows:
         missed = " (missed)" if row.met is False else ""
         note = f"; {row.note}" if row.note else ""
-        lines.append(f"| {row.what} | {row.goal or '-'} | {_number(row.reached, row.unit)}{missed}{note} |")
+        lines.append(f"| {row.what} | {row.goal or '-'} | {number(row.reached, row.unit)}{missed}{note} |")
     return "\n".join(lines) + "\n"
 
 
-def _number(value: float, unit: str) -> str:
+def number(value: float, unit: str) -> str:
+    """As tables show it."""
     if unit == "x":
         return f"{value:.2f} x"
     if unit == "%":

@@ -5,6 +5,7 @@
 | `goldloop-counts-<queue>` | every count of a run's verbs, as a table |
 | `goldloop-report-<queue>` | the report, where that verb was run |
 | `goldloop-draw-<queue>` | what was drawn by which policy, and what that costs, where that verb was run |
+| `goldloop-reconcile-<queue>` | what differed between Label Studio, the store and Langfuse, where that was compared |
 | `label-studio-<queue>` | a link to the project; a second project's key ends in `-2`, and so on |
 """
 
@@ -14,6 +15,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 
 from goldloop.pipeline.draw import DrawSummary
 from goldloop.pipeline.draw_page import draw_page
+from goldloop.pipeline.reconcile import ReconcileSummary
 from goldloop.pipeline.report import Report, as_markdown
 from goldloop.records import Project, Record
 
@@ -33,6 +35,12 @@ def show(queue: str, made: Mapping[str, Record], projects: Sequence[Project], fa
                 markdown=draw_page(queue, summary),
                 description=f"The last draw of {queue}",
             )
+        elif isinstance(summary, ReconcileSummary):
+            create_table_artifact(
+                key=f"goldloop-reconcile-{queue}",
+                table=difference_rows(summary),
+                description=f"{summary.differing} differed, {summary.left} of them left",
+            )
     for key, project in project_links(queue, projects).items():
         create_link_artifact(
             key=key, link=project.url, link_text=f"Label Studio: {queue} {project.codebook_version}, {project.purpose}"
@@ -48,6 +56,14 @@ def count_rows(made: Mapping[str, Record]) -> list[dict[str, str | float]]:
     ]
 
 
+def difference_rows(summary: ReconcileSummary) -> list[dict[str, str | float]]:
+    """One row for each way in which something differed."""
+    return [
+        {"where": one.where, "what": one.what, "how many": one.number, "done": one.remedy}
+        for one in summary.differences
+    ]
+
+
 def project_links(queue: str, projects: Sequence[Project]) -> dict[str, Project]:
     """The projects by their link's key; codebook versions may share one."""
     each = {project.project_id: project for project in projects}
@@ -60,4 +76,4 @@ def project_links(queue: str, projects: Sequence[Project]) -> dict[str, Project]
 def _counts(summary: Record) -> Mapping[str, float]:
     if isinstance(summary, Report):
         return summary.counts.by_state
-    return {name: value for name, value in summary if isinstance(value, int | float)}
+    return {name: value for name, value in summary if isinstance(value, int | float) and not isinstance(value, bool)}

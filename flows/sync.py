@@ -1,4 +1,4 @@
-"""One flow for each verb, and `run` for all of them in order.
+"""One flow for each verb, `run` for all of them in order, and `reconcile`.
 
 Each does what `goldloop <verb>` does, with the same environment variables, under the same lock on the queue.
 """
@@ -9,7 +9,7 @@ from typing import Literal
 from prefect import State, flow
 from pydantic import PositiveInt
 
-from flows.verbs import run_verbs
+from flows.verbs import RECONCILE, run_verbs
 from goldloop.bootstrap.prelabels import Prelabelling, TaskRunner
 from goldloop.ports import Selection
 
@@ -85,6 +85,12 @@ def report(queue: str | None = None) -> State[None]:
 def run(queue: str | None = None, verbs: list[Verb] | None = None, seed: int | None = None) -> State[None]:
     """Run the verbs in their order, all of them where none is named: pull to report."""
     return run_verbs(verbs, queue, seed)
+
+
+@flow(log_prints=False)
+def reconcile(queue: str | None = None) -> State[None]:
+    """Compare Label Studio, the store and Langfuse, both ways, and mend what differs."""
+    return run_verbs([RECONCILE], queue)
 
 
 def _utc(time: datetime | None) -> datetime | None:

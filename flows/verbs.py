@@ -19,6 +19,7 @@ from prefect.futures import PrefectFuture, as_completed, wait
 from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
 
+from flows.alarms import differing, never_appeared, raise_alarm
 from flows.artifacts import show
 from flows.logs import PacedLog, keep_to_the_news
 from goldloop import settings
@@ -31,6 +32,7 @@ from goldloop.records import Record
 
 RETRY_DELAYS_S = (10.0, 60.0, 300.0)
 JITTER = 0.3
+RECONCILE = "reconcile"  # beside the verbs, and never among them: it reads all that there is
 MOST_WAIT_S = 900.0  # a server that wishes for more gets the next scheduled run
 MOST_PAGES = 200  # task runs that Prefect's server takes well in one flow run: larger pages for more traces
 
@@ -113,7 +115,7 @@ def run_verbs(
     holds the queue.
     """
     keep_to_the_news()
-    wanted = [verb for verb in VERBS if verbs is None or verb in verbs]
+    wanted = [verb for verb in (*VERBS, RECONCILE) if (verb in VERBS if verbs is None else verb in verbs)]
     try:
         with Goldloop(settings.load()) as goldloop:
             run = Run(
@@ -147,13 +149,15 @@ def _under_lock(goldloop: Goldloop, verbs: Sequence[str], queue: str | None, run
             made[verb] = outcome
         projects = goldloop.store.projects(codebook.name)
     show(codebook.name, made, projects, failure)
+    raise_alarm(codebook.name, made)
     return Completed(message=_done(verbs, made)) if failure is None else _failed(failure)
 
 
 def _done(verbs: Sequence[str], made: Mapping[str, Record]) -> str:
     told = made.get("prelabel")
     left = told.state if isinstance(told, PrelabelSummary) and told.state != "done" else ""
-    return f"{', '.join(verbs)}: done" + (f"; {left}" if left else "")
+    said = [f"{', '.join(verbs)}: done", left, differing(made), never_appeared(made)]
+    return "; ".join(part for part in said if part)
 
 
 def _work(goldloop: Goldloop, verb: str, queue: str, run: Run) -> Callable[[], Record]:

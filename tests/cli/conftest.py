@@ -59,6 +59,7 @@ def servers(langfuse: HTTPServer, label_studio: HTTPServer) -> HTTPServer:
         "/api/public/projects": {"data": [{"id": "project", "name": "Project"}]},
         "/api/public/v2/observations": empty,
         "/api/public/v3/scores": empty,
+        "/api/public/dataset-items": {"data": [], "meta": {"page": 1, "totalPages": 0}},
         "/api/version": {"release": "1.23.2"},
         "/api/current-user/whoami": {"id": 1, "email": "admin@example.org"},
         "/api/projects/": {"count": 0, "next": None, "previous": None, "results": []},
@@ -74,6 +75,13 @@ def ml_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOLDLOOP_ML_BACKEND__URL", "http://127.0.0.1:9")
     monkeypatch.setenv("GOLDLOOP_ML_BACKEND__USERNAME", "goldloop")
     monkeypatch.setenv("GOLDLOOP_ML_BACKEND__PASSWORD", SECRET)
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that lead to a receiver of webhooks, which nobody reaches."""
+    monkeypatch.setenv("GOLDLOOP_WEBHOOK__URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("GOLDLOOP_WEBHOOK__SECRET", SECRET)
 
 
 @pytest.fixture

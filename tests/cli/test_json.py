@@ -35,7 +35,7 @@ _BEFORE: dict[tuple[str, ...], list[tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
 def test_every_command_prints_one_object(
-    goldloop: Goldloop, servers: HTTPServer, ml_backend: None, words: tuple[str, ...]
+    goldloop: Goldloop, servers: HTTPServer, ml_backend: None, webhook: None, words: tuple[str, ...]
 ) -> None:
     if words[:2] == ("judge", "example"):
         label(1)

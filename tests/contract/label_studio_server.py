@@ -59,7 +59,16 @@ class Desk(Protocol):
         """The task that the server puts before this person; None where it has no more."""
         ...
 
-    def edit(self, annotation_id: int, result: Result) -> None: ...
+    def edit(self, annotation_id: int, result: Result, *, person: int = 0) -> None: ...
+    def mark_ground_truth(self, annotation_id: int, *, person: int = 0) -> None: ...
+    def reassign(self, annotation_id: int, *, person: int) -> None:
+        """Give it to this person: another `completed_by`."""
+        ...
+
+    def move(self, annotation_id: int, task_id: int) -> None:
+        """To another task."""
+        ...
+
     def skip(self, annotation_id: int) -> None: ...
     def unskip(self, annotation_id: int) -> None: ...
     def delete_annotation(self, annotation_id: int) -> None: ...
@@ -84,6 +93,7 @@ class RealDesk:
             )
             for key in keys
         ]
+        self.person_ids = [int(self._send("GET", "/api/current-user/whoami", person=i).json()["id"]) for i in (0, 1)]
 
     def close(self) -> None:
         for client in self._people:
@@ -110,8 +120,18 @@ class RealDesk:
         answer = self._people[person].get(f"/api/projects/{project_id}/next")
         return int(answer.raise_for_status().json()["id"]) if answer.status_code != httpx.codes.NOT_FOUND else None
 
-    def edit(self, annotation_id: int, result: Result) -> None:
-        self._send("PATCH", f"/api/annotations/{annotation_id}/", {"result": [*result]})
+    def edit(self, annotation_id: int, result: Result, *, person: int = 0) -> None:
+        self._send("PATCH", f"/api/annotations/{annotation_id}/", {"result": [*result]}, person=person)
+
+    def mark_ground_truth(self, annotation_id: int, *, person: int = 0) -> None:
+        self._send("PATCH", f"/api/annotations/{annotation_id}/", {"ground_truth": True}, person=person)
+
+    def reassign(self, annotation_id: int, *, person: int) -> None:
+        completed_by = self.person_ids[person]
+        self._send("PATCH", f"/api/annotations/{annotation_id}/", {"completed_by": completed_by}, person=person)
+
+    def move(self, annotation_id: int, task_id: int) -> None:
+        self._send("PATCH", f"/api/annotations/{annotation_id}/", {"task": task_id})
 
     def skip(self, annotation_id: int) -> None:
         self._send("PATCH", f"/api/annotations/{annotation_id}/", {"was_cancelled": True})
@@ -143,7 +163,7 @@ class FakeDesk:
 
     def __init__(self, queue: FakeTaskQueue) -> None:
         self._queue = queue
-        self.edit = queue.edit
+        self.move = queue.move
         self.skip = queue.skip
         self.unskip = queue.unskip
         self.delete_annotation = queue.delete_annotation
@@ -169,6 +189,20 @@ class FakeDesk:
             from_prediction=from_prediction,
             lead_time_s=lead_time_s,
         )
+
+    def edit(self, annotation_id: int, result: Result, *, person: int = 0) -> None:
+        self._queue.edit(annotation_id, result, by=self._other(annotation_id, person))
+
+    def mark_ground_truth(self, annotation_id: int, *, person: int = 0) -> None:
+        self._queue.mark_ground_truth(annotation_id, by=self._other(annotation_id, person))
+
+    def reassign(self, annotation_id: int, *, person: int) -> None:
+        self._queue.reassign(annotation_id, PEOPLE[person])
+
+    def _other(self, annotation_id: int, person: int) -> str | None:
+        """The person, where that is not the annotator."""
+        annotation = self._queue._holder(annotation_id).annotations[annotation_id]
+        return None if annotation.annotator == PEOPLE[person] else PEOPLE[person]
 
     def next_task(self, project_id: int, *, person: int = 0) -> int | None:
         for task in self._queue._of(project_id):

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from goldloop.adapters.langfuse import Langfuse, connect
 from goldloop.devstack.langfuse import StandInSettings, create_app
+from goldloop.ports import ScoreSink
 
 DEADLINE_S = 60.0
 _REAL = ("GOLDLOOP_TEST_LANGFUSE_HOST", "GOLDLOOP_TEST_LANGFUSE_PUBLIC_KEY", "GOLDLOOP_TEST_LANGFUSE_SECRET_KEY")
@@ -38,6 +39,11 @@ def eventually(look: Callable[[], FoundT], is_so: Callable[[FoundT], bool]) -> F
         if is_so(found) or time.monotonic() > deadline:
             return found
         time.sleep(0.1)
+
+
+def values_of(scores: ScoreSink, score_ids: list[str]) -> dict[str, str | float | None]:
+    """What the server shows of them by now."""
+    return {score_id: shown.value for score_id, shown in scores.read(score_ids).items()}
 
 
 @dataclass(frozen=True)

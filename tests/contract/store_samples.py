@@ -82,6 +82,7 @@ def draw(trace_id: str = "t1", run: DrawRun | None = None, **changes: Any) -> Dr
         "pi": 0.5,
         "stratum": "billing",
         "priority": 0,
+        "drawn_at": run.drawn_at,
     }
     return Draw.model_validate({**given, **changes})
 

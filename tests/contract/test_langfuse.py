@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from contract.langfuse_server import Server, Writer, eventually, real_server, stand_in
+from contract.langfuse_server import Server, Writer, eventually, real_server, stand_in, values_of
 from goldloop.adapters.langfuse import Langfuse, LangfuseSource
 from goldloop.errors import FatalError, RetryableError
+from goldloop.pipeline.read_back import is_this
 from goldloop.ports import EvalSink, ScoreSink, TraceSource, Window
 from goldloop.records import Candidate, Document, EvalRow, Message, Receipt, Score, ScoreType, Signal
 
@@ -84,8 +85,8 @@ def score(server: Server, **given: object) -> Score:
     return Score.model_validate(fields | given)
 
 
-def settled(langfuse: Langfuse, wanted: dict[str, str | float]) -> dict[str, str | float]:
-    return eventually(lambda: langfuse.scores.read(list(wanted)), lambda found: found == wanted)
+def settled(langfuse: Langfuse, wanted: dict[str, str | float]) -> dict[str, str | float | None]:
+    return eventually(lambda: values_of(langfuse.scores, [*wanted]), lambda found: found == wanted)
 
 
 def eval_row(row_id: str, **given: object) -> EvalRow:
@@ -346,9 +347,46 @@ def test_a_deleted_score_is_gone_and_deleting_again_is_no_error(server: Server, 
     doomed = score(server)
     langfuse.scores.send([doomed])
     assert settled(langfuse, {doomed.score_id: 1.0})
-    langfuse.scores.delete(doomed.score_id)
-    langfuse.scores.delete(doomed.score_id)
+    langfuse.scores.delete([doomed.score_id])
+    langfuse.scores.delete([doomed.score_id, str(uuid4())])
     assert eventually(lambda: langfuse.scores.read([doomed.score_id]), lambda found: not found) == {}
+
+
+def test_a_score_is_read_back_whole_and_as_the_revision_that_it_is(server: Server, langfuse: Langfuse) -> None:
+    sent = score(
+        server,
+        data_type=ScoreType.CATEGORICAL,
+        value="tone",
+        comment="a comment",
+        metadata={"pi": 0.5, "goldloop": "q@1.0.0", "annotators": ["a"]},
+        event_at=datetime.now(UTC).replace(microsecond=123_456) - timedelta(minutes=1),
+    )
+    langfuse.scores.send([sent])
+    settled(langfuse, {sent.score_id: "tone"})
+    (shown,) = langfuse.scores.read([sent.score_id]).values()
+    assert (shown.name, shown.trace_id, shown.comment) == (sent.name, sent.trace_id, "a comment")
+    assert shown.event_at == sent.event_at.replace(microsecond=123_000)
+    assert {name: value for name, value in shown.metadata.items() if name != "revised_at"} == sent.metadata
+    assert is_this(sent, shown)
+    again = sent.model_copy(update={"event_at": sent.event_at + timedelta(milliseconds=1)})
+    assert not is_this(again, shown)
+    langfuse.scores.send([again])
+    found = eventually(
+        lambda: langfuse.scores.read([sent.score_id])[sent.score_id], lambda shown: is_this(again, shown)
+    )
+    assert is_this(again, found)
+
+
+def test_scores_are_listed_by_name(server: Server, langfuse: Langfuse) -> None:
+    names = [f"{server.environment}-listed-{number}" for number in range(3)]
+    sent = [score(server, name=name, value=float(number)) for number in range(70) for name in names]
+    langfuse.scores.send(sent)
+    settled(langfuse, {each.score_id: each.value for each in sent})
+    pages = list(langfuse.scores.listed(names[:2]))
+    assert max(len(page) for page in pages) <= 100
+    found = [shown.score_id for page in pages for shown in page]
+    assert sorted(found) == sorted(each.score_id for each in sent if each.name in names[:2])
+    assert [shown for page in langfuse.scores.listed([]) for shown in page] == []
 
 
 def test_signals_are_scores_without_their_texts(server: Server, langfuse: Langfuse) -> None:
@@ -404,6 +442,17 @@ def test_eval_rows_are_put_once_changed_and_archived(server: Server, langfuse: L
     langfuse.datasets.put(dataset, [corrected])
     assert langfuse.datasets.row_ids(dataset) == {row.row_id}
     langfuse.datasets.remove(dataset, [row.row_id])
+
+
+def test_rows_are_shown_with_their_labels_where_goldloop_wrote_them(server: Server, langfuse: Langfuse) -> None:
+    dataset = f"{server.environment}-shown"
+    ours, others, gone = (eval_row(str(uuid4()), provenance={"queue": queue}) for queue in ("q", "other", "q"))
+    by_hand = eval_row(str(uuid4()))
+    assert langfuse.datasets.shown(dataset, "q") == {}
+    langfuse.datasets.put(dataset, [ours, others, gone, by_hand])
+    langfuse.datasets.remove(dataset, [gone.row_id])
+    assert langfuse.datasets.shown(dataset, "q") == {ours.row_id: ours.labels}
+    langfuse.datasets.remove(dataset, [ours.row_id, others.row_id, by_hand.row_id])
 
 
 def test_a_row_id_of_another_dataset_is_refused_alone(server: Server, langfuse: Langfuse) -> None:

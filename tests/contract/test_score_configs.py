@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from builders import codebook
-from contract.langfuse_server import Server, eventually, real_server, stand_in
+from contract.langfuse_server import Server, eventually, real_server, stand_in, values_of
 from fakes.langfuse import FakeLangfuse
 from goldloop.adapters.langfuse import connect
 from goldloop.adapters.retries import Retries
@@ -182,8 +182,8 @@ def test_a_score_keeps_to_its_config_and_what_it_does_not_hold_is_refused_alone(
     refused = {receipt.key: receipt.reason for receipt in receipts if not receipt.accepted}
     assert [*refused] == [each.score_id for each in bad]
     assert all(reason for reason in refused.values())
-    wanted = {each.score_id: each.value for each in good}
-    assert eventually(lambda: bench.scores.read([*wanted, *refused]), lambda found: found == wanted) == wanted
+    wanted: dict[str, str | float | None] = {each.score_id: each.value for each in good}
+    assert eventually(lambda: values_of(bench.scores, [*wanted, *refused]), lambda found: found == wanted) == wanted
 
 
 def test_a_score_of_an_archived_config_still_arrives(bench: Bench) -> None:
@@ -192,8 +192,8 @@ def test_a_score_of_an_archived_config_still_arrives(bench: Bench) -> None:
     bench.configs.archive(config_id)
     sent, unknown = score(bench, config_id, name, "fail"), score(bench, config_id, name, "maybe")
     assert [receipt.accepted for receipt in bench.scores.send([sent, unknown])] == [True, False]
-    wanted: dict[str, str | float] = {sent.score_id: "fail"}
-    assert eventually(lambda: bench.scores.read([*wanted]), lambda found: found == wanted) == wanted
+    wanted: dict[str, str | float | None] = {sent.score_id: "fail"}
+    assert eventually(lambda: values_of(bench.scores, [*wanted]), lambda found: found == wanted) == wanted
 
 
 # -- the configs of a codebook

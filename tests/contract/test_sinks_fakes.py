@@ -11,10 +11,13 @@ from contract.test_langfuse import (
     test_a_deleted_score_is_gone_and_deleting_again_is_no_error,
     test_a_later_revision_stands_and_an_equal_or_older_one_does_not,
     test_a_row_id_of_another_dataset_is_refused_alone,
+    test_a_score_is_read_back_whole_and_as_the_revision_that_it_is,
     test_a_trace_that_nobody_sent_is_none,
     test_more_rows_than_a_page_holds_are_all_counted,
     test_more_scores_than_a_page_holds_are_read_back,
     test_one_refused_score_does_not_stop_the_others,
+    test_rows_are_shown_with_their_labels_where_goldloop_wrote_them,
+    test_scores_are_listed_by_name,
     test_scores_of_every_type_are_read_back,
     test_signals_are_scores_without_their_texts,
 )
@@ -29,10 +32,13 @@ __all__ = [
     "test_a_deleted_score_is_gone_and_deleting_again_is_no_error",
     "test_a_later_revision_stands_and_an_equal_or_older_one_does_not",
     "test_a_row_id_of_another_dataset_is_refused_alone",
+    "test_a_score_is_read_back_whole_and_as_the_revision_that_it_is",
     "test_a_trace_that_nobody_sent_is_none",
     "test_more_rows_than_a_page_holds_are_all_counted",
     "test_more_scores_than_a_page_holds_are_read_back",
     "test_one_refused_score_does_not_stop_the_others",
+    "test_rows_are_shown_with_their_labels_where_goldloop_wrote_them",
+    "test_scores_are_listed_by_name",
     "test_scores_of_every_type_are_read_back",
     "test_signals_are_scores_without_their_texts",
 ]
@@ -83,6 +89,13 @@ def test_rows_are_put_replaced_removed_and_put_again(sink: EvalSink) -> None:
     assert sink.row_ids(GOLD) == {"r2"}
     sink.put(GOLD, [first])
     assert sink.row_ids(GOLD) == {"r1", "r2"}
+
+
+def test_what_is_shown_is_of_one_queue_with_its_labels(sink: EvalSink) -> None:
+    ours, others = (eval_row(queue, provenance={"queue": queue}) for queue in ("q", "other"))
+    sink.put(GOLD, [ours, others, eval_row("by-hand")])
+    assert sink.shown(GOLD, "q") == {"q": ours.labels}
+    assert sink.shown("silver", "q") == {}
 
 
 def test_datasets_are_kept_apart(sink: EvalSink) -> None:

@@ -106,11 +106,11 @@ class Delivery(RuleBasedStateMachine):
 
     @rule(survives=st.booleans())
     def delete(self, *, survives: bool) -> None:
-        due = self.store.due_deletions(self.queue, 10)
+        due = self.store.due_deletions(self.queue)
         for score_id in due:
             self._delete(score_id)
         if survives:
-            self.store.mark_scores_deleted(due)
+            self.store.mark_scores_deleted(due, self.now)
 
     @rule()
     def confirm(self) -> None:

@@ -130,10 +130,10 @@ def test_a_parked_deletion_is_tried_again_as_one(store: SqlStore) -> None:
     resolve(store)
     aside = parked("score:s1")
     store.park(aside)
-    assert store.due_deletions(QUEUE, 10) == []
+    assert store.due_deletions(QUEUE) == []
     assert resolve(store) == 0
     store.unpark([aside.parked_id])
-    assert store.due_deletions(QUEUE, 10) == ["s1"]
+    assert store.due_deletions(QUEUE) == ["s1"]
 
 
 def test_a_revision_frees_a_parked_score(store: SqlStore) -> None:
@@ -153,7 +153,7 @@ def test_a_parked_score_that_vanishes_is_parked_no_more(store: SqlStore) -> None
     store.park(parked("score:s2"))
     assert resolve(store) == 2
     assert store.parked() == []
-    assert store.due_deletions(QUEUE, 10) == ["s2"]
+    assert store.due_deletions(QUEUE) == ["s2"]
 
 
 @pytest.mark.parametrize("done", [False, True])

@@ -42,7 +42,7 @@ def send(store: SqlStore) -> list[str]:
 def publish(store: SqlStore) -> int:
     """Everything that is due arrives."""
     store.mark_scores_confirmed(send(store))
-    store.mark_scores_deleted(store.due_deletions(QUEUE, 100))
+    store.mark_scores_deleted(store.due_deletions(QUEUE), NOON)
     store.mark_eval_rows_done([due.row_id for due in store.due_eval_rows(QUEUE, 100)])
     return store.mark_published(QUEUE)
 
@@ -105,7 +105,7 @@ def test_a_score_that_was_never_handed_out_just_vanishes(queued: SqlStore) -> No
     resolve(queued, score())
     assert resolve(queued) == 1
     assert queued.due_scores(QUEUE, 10) == []
-    assert queued.due_deletions(QUEUE, 10) == []
+    assert queued.due_deletions(QUEUE) == []
     assert queued.counts(QUEUE).scores_by_state == {}
 
 
@@ -115,7 +115,7 @@ def test_a_score_that_may_have_been_sent_is_deleted(queued: SqlStore) -> None:
     queued.due_scores(QUEUE, 10)
     assert resolve(queued) == 1
     assert queued.due_scores(QUEUE, 10) == []
-    assert queued.due_deletions(QUEUE, 10) == ["s1"]
+    assert queued.due_deletions(QUEUE) == ["s1"]
 
 
 @pytest.mark.parametrize("was_deleted", [False, True])
@@ -124,14 +124,14 @@ def test_a_score_that_vanished_comes_back_with_a_later_time(queued: SqlStore, *,
     publish(queued)
     assert resolve(queued, score("s2")) == 1
     assert resolve(queued, score("s2")) == 0
-    assert queued.due_deletions(QUEUE, 10) == ["s1"]
+    assert queued.due_deletions(QUEUE) == ["s1"]
     if was_deleted:
-        queued.mark_scores_deleted(["s1", "s2"])
-        assert queued.due_deletions(QUEUE, 10) == []
+        queued.mark_scores_deleted(["s1", "s2"], NOON)
+        assert queued.due_deletions(QUEUE) == []
     assert queued.score_ids(QUEUE) == ["s2"]
     assert resolve(queued, score("s1"), score("s2")) == 1
     assert queued.due_scores(QUEUE, 10) == [score("s1", event_at=NOON + _TICK)]
-    assert queued.due_deletions(QUEUE, 10) == []
+    assert queued.due_deletions(QUEUE) == []
 
 
 def test_sent_scores_wait_to_be_confirmed(queued: SqlStore) -> None:

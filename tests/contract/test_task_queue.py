@@ -297,6 +297,48 @@ class TestChanges:
         assert bench.queue.task_count(project) == 2
         assert bench.queue.task_ids(project) == bench.small.task_ids(project) == {made[0], made[2]}
 
+    def test_a_peek_tells_how_many_and_when_one_changed_last(self, bench: Bench, project: int) -> None:
+        empty = bench.queue.peek(project)
+        assert (empty.count, empty.newest) == (0, None)
+        made = bench.queue.import_tasks(project, drafts(3))
+        assert bench.queue.peek(project).newest == max(row.updated_at for row in changed(bench.queue, project))
+        bench.desk.annotate(made[1], FAIL)
+        peek = bench.queue.peek(project)
+        (newest,) = (row.updated_at for row in changed(bench.queue, project) if row.task_id == made[1])
+        assert (peek.count, peek.newest) == (3, newest)
+        assert peek.at is not None
+        assert abs(peek.at - newest) < timedelta(minutes=1), "the server's own time"
+        bench.desk.delete_task(made[1])
+        assert bench.queue.peek(project).count == 2
+        with pytest.raises(RejectedError) as gone:
+            bench.queue.peek(987_654_321)
+        assert gone.value.reason == "not found"
+
+    def test_who_saved_it_last_and_ground_truth_are_told(self, bench: Bench, project: int) -> None:
+        (task,) = bench.queue.import_tasks(project, drafts(1))
+        annotation = bench.desk.annotate(task, FAIL, person=0)
+        made = only(changed(bench.queue, project)[0])
+        assert (made.annotator, made.edited_by, made.ground_truth) == (PEOPLE[0], None, False)
+        bench.desk.edit(annotation, PASS, person=1)
+        other = changed(bench.queue, project)[0]
+        assert (only(other).annotator, only(other).edited_by) == (PEOPLE[0], PEOPLE[1])
+        bench.desk.mark_ground_truth(annotation, person=0)
+        marked = one_change(bench, project, other.updated_at)
+        assert (only(marked).annotator, only(marked).edited_by, only(marked).ground_truth) == (PEOPLE[0], None, True)
+        assert only(marked).updated_at > only(other).updated_at
+        bench.desk.reassign(annotation, person=1)
+        given = one_change(bench, project, marked.updated_at)
+        assert (only(given).annotator, only(given).annotation_id) == (PEOPLE[1], annotation)
+
+    def test_one_that_is_moved_changes_both_tasks(self, bench: Bench, project: int) -> None:
+        here, there = bench.queue.import_tasks(project, drafts(2))
+        annotation = bench.desk.annotate(here, FAIL)
+        since = max(row.updated_at for row in changed(bench.queue, project))
+        bench.desk.move(annotation, there)
+        rows = {row.task_id: row for row in changed(bench.queue, project, since)}
+        assert rows[here].annotations == ()
+        assert only(rows[there]).annotation_id == annotation
+
     def test_after_means_later_to_the_microsecond_in_any_zone(self, bench: Bench, project: int) -> None:
         bench.queue.import_tasks(project, drafts(1))
         (row,) = changed(bench.queue, project, BEFORE)
@@ -406,6 +448,68 @@ class TestPages:
         bench.desk.delete_task(made[0])
         rows += [row for page in pages for row in page.rows]
         assert {row.task_id for row in rows} >= set(made[1:])
+
+
+def told(trace_id: str, **fields: JsonValue) -> TaskDraft:
+    """A task that says where it comes from."""
+    said: dict[str, JsonValue] = {
+        "format": "goldloop.task/1",
+        "trace_id": trace_id,
+        "output": "an answer",
+        "queue": "answer-quality",
+        "codebook": "answer-quality@1.0.0",
+        "draw_run": "run",
+        "policy": "random",
+        "pi": 0.25,
+        "stratum": "returns",
+    }
+    return TaskDraft(trace_id=trace_id, data={**said, **fields})
+
+
+class TestOrigins:
+    def test_every_project_is_listed_as_it_is_found_alone(self, bench: Bench) -> None:
+        made = [bench.project(project_draft())[0] for _ in range(2)]
+        found = {one.project_id: one for one in bench.queue.all_projects()}
+        assert list(found) == sorted(found)
+        for project_id in made:
+            alone = bench.queue.find_project("", project_id)
+            assert alone is not None
+            listed = found[project_id]
+            assert same_config(listed.label_config, alone.label_config)
+            fixed = {"label_config": ""}
+            assert listed.model_copy(update=fixed) == alone.model_copy(update=fixed)
+
+    def test_tasks_say_where_they_come_from(self, bench: Bench, project: int) -> None:
+        since: dict[str, JsonValue] = {"verdict": "1.0.0"}
+        more = told("more", blind=True, drawn_at="2026-03-02T10:00:00+00:00", since=since, mixture={"random": 1.0})
+        before = datetime.now(UTC) - timedelta(minutes=5)
+        made = bench.queue.import_tasks(
+            project,
+            [told("few", drawn_at="", annotators=None), draft("foreign"), more, told("bad", pi=2), told("last")],
+        )
+        pages = list(bench.small.origins(project))
+        rows = [row for page in pages for row in page.rows]
+        assert [(row.trace_id, row.task_id) for row in rows] == [("few", made[0]), ("more", made[2]), ("last", made[4])]
+        assert [task_id for page in pages for task_id, _ in page.rejected] == [str(made[3])]
+        few, full, _ = rows
+        assert (few.version, few.pi, few.stratum, few.policy, few.draw_run) == (
+            "1.0.0",
+            0.25,
+            "returns",
+            "random",
+            "run",
+        )
+        assert (few.drawn_at, few.since, few.annotators, few.kept, few.blind) == (None, {}, None, 1.0, False)
+        assert full.drawn_at == datetime(2026, 3, 2, 10, tzinfo=UTC)
+        assert (full.since, full.mixture, full.blind) == (since, {"random": 1.0}, True)
+        assert all(row.project_id == project for row in rows)
+        if not isinstance(bench.queue, FakeTaskQueue):
+            assert few.created_at > before
+
+    def test_a_project_that_is_gone_has_none(self, bench: Bench) -> None:
+        with pytest.raises(RejectedError) as refused:
+            list(bench.queue.origins(10**9))
+        assert refused.value.reason == "not found"
 
 
 RIGHT: list[list[JsonValue]] = [

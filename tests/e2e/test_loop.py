@@ -21,6 +21,7 @@ from conftest import LabelStudioServer, PrefectServer
 from e2e.traces import majority, submitted, trace_file
 from goldloop import settings
 from goldloop.bootstrap import VERBS, Goldloop, Run
+from goldloop.bootstrap.rebuilding import run_rebuild
 from goldloop.devstack import annotators
 from goldloop.devstack.counts import Counts, read_back
 from goldloop.devstack.demo import OUT, Demo
@@ -28,6 +29,7 @@ from goldloop.devstack.flows import run_flow
 from goldloop.devstack.send import trace_id
 from goldloop.devstack.stack import Stack
 from goldloop.devstack.tracefile import FileTrace, read
+from goldloop.records import State
 from goldloop.sampling.policies import POLICIES
 
 QUEUE = "answer-quality"
@@ -122,6 +124,7 @@ def test_the_loop(
             edited = an_edit_changes_the_score_under_the_same_id(outside, drawn, stack)
             a_skip_after_all_takes_the_score_away(outside, goldloop, drawn, edited)
             a_deleted_annotation_takes_its_score_with_it(outside, goldloop, drawn, edited)
+            a_lost_store_comes_back_and_sends_nothing(outside, goldloop, stack)
 
 
 def every_drawn_trace_is_one_task(
@@ -236,6 +239,35 @@ def a_deleted_annotation_takes_its_score_with_it(
     publish_until(outside, goldloop, lambda: email not in annotators_of(outside, agreed))
     # One "fail" of three is left: nothing is decided any more, so the answer is withdrawn.
     assert not [score for score in outside.scores("human_").values() if score.subject.id == agreed]
+
+
+def a_lost_store_comes_back_and_sends_nothing(outside: Outside, goldloop: Goldloop, stack: Stack) -> None:
+    """But for what neither server holds: judgements, how draws came about, the history of what was deleted."""
+    before = (outside.scores(""), outside.dataset_items(), [task["id"] for task in outside.tasks()])
+    known = held_in(goldloop)
+    os.environ["GOLDLOOP_STORE_URL"] = f"sqlite:///{stack.places.state / 'again.db'}"
+    with Goldloop(settings.load()) as again:
+        told = run_rebuild(again, QUEUE, [], lambda _verb: lambda *_: None)
+        assert (told.left_alone, told.scores_due, told.scores_withdrawn) == ([], 0, 0)
+        assert (told.tasks, told.scores_confirmed) == (len(before[2]), len(before[0]))
+        summaries = {name: summary.model_dump() for name, summary in again.run([*OUT], QUEUE, Run())}
+        assert (summaries["publish"]["sent"], summaries["publish"]["deleted"]) == (0, 0)
+        assert held_in(again) == known
+    time.sleep(2)  # longer than the server's lag
+    assert (outside.scores(""), outside.dataset_items(), [task["id"] for task in outside.tasks()]) == before
+
+
+def held_in(goldloop: Goldloop) -> dict[str, Any]:
+    store = goldloop.store
+    draws = {one.trace_id: (state, one) for state in State for one in store.draws(QUEUE, state)}
+    return {
+        "draws": draws,
+        "tasks": store.standing_tasks(QUEUE),
+        "answers": {one: store.answers(QUEUE, one) for one in draws},
+        "annotations": {one: [each for each in store.annotations(QUEUE, one) if not each.deleted] for one in draws},
+        "signals": {one: store.signals(one) for one in draws},
+        "scores": set(store.score_ids(QUEUE)),
+    }
 
 
 def annotators_of(outside: Outside, trace: str) -> set[str]:

@@ -12,14 +12,46 @@ from goldloop.codebook.sampling import WRITTEN
 from goldloop.codebook.score_configs import digest, unfit
 from goldloop.errors import RejectedError, RemoteError, RetryableError
 from goldloop.ports import Clock, ListedConfig, Page, Window
-from goldloop.records import Candidate, EvalRow, Receipt, Record, Score, ScoreConfig, ScoreType, Signal, Trace
+from goldloop.records import (
+    MARK,
+    Candidate,
+    EvalRow,
+    Receipt,
+    Record,
+    Score,
+    ScoreConfig,
+    ScoreType,
+    ShownScore,
+    Signal,
+    Trace,
+    Value,
+)
 
 TEXT_LENGTH = 500
+_LISTED = 100
 RowT = TypeVar("RowT", bound=Record)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _ms(moment: datetime) -> datetime:
+    """The server keeps whole milliseconds."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def as_shown(score: Score) -> ShownScore:
+    """As the adapter reads back what it sent."""
+    return ShownScore(
+        score_id=score.score_id,
+        trace_id=score.trace_id,
+        name=score.name,
+        value=score.value,
+        comment=score.comment or None,
+        metadata=score.metadata,
+        event_at=_ms(score.event_at),
+    )
 
 
 @dataclass
@@ -98,6 +130,7 @@ class FakeScoreSink:
         failing: raised by every method while it is set.
         lose_next_answer: the next send arrives and then fails, as when the connection breaks.
         sent: every score that ever arrived, in order.
+        reads: how often it was asked for scores by their ids.
         configs: the score configs that scores may keep to.
     """
 
@@ -111,6 +144,7 @@ class FakeScoreSink:
         self.failing: RemoteError | None = None
         self.lose_next_answer = False
         self.sent: list[Score] = []
+        self.reads = 0
         self.deleted: list[str] = []
         self._events: list[_Event] = []
         self._stored: dict[str, _Stored] = {}
@@ -130,15 +164,37 @@ class FakeScoreSink:
             raise RetryableError("Langfuse", "the connection broke off: send again")
         return receipts
 
-    def delete(self, score_id: str) -> None:
+    def delete(self, score_ids: Sequence[str]) -> None:
         self._fail()
-        self.deleted.append(score_id)
-        self._events.append(_Event(self.clock() + self.lag, score_id, None))
+        for score_id in score_ids:
+            self.deleted.append(score_id)
+            self._events.append(_Event(self.clock() + self.lag, score_id, None))
 
-    def read(self, score_ids: Sequence[str]) -> dict[str, str | float]:
+    def read(self, score_ids: Sequence[str]) -> dict[str, ShownScore]:
         self._fail()
+        self.reads += 1
         shown = self.shown()
-        return {score_id: shown[score_id].value for score_id in score_ids if score_id in shown}
+        return {score_id: as_shown(shown[score_id]) for score_id in score_ids if score_id in shown}
+
+    def listed(self, names: Sequence[str]) -> Iterator[list[ShownScore]]:
+        self._fail()
+        found = [as_shown(score) for score in self.shown().values() if score.name in names]
+        for start in range(0, len(found), _LISTED):
+            yield found[start : start + _LISTED]
+
+    # -- what servers, networks and people do
+
+    def arrives_late(self, score: Score, at: datetime) -> None:
+        """A request that was held up on its way: the server works it off at `at`, after what it took meanwhile."""
+        self._events.append(_Event(at, score.score_id, score))
+
+    def lose(self, score_id: str) -> None:
+        """Gone, and nobody was told."""
+        self._settled().pop(score_id)
+
+    def write(self, score: Score) -> None:
+        """What stands now, whatever was there."""
+        self._settled()[score.score_id] = _Stored(score, score.event_at)
 
     def shown(self) -> dict[str, Score]:
         """What the server shows by now, by score id."""
@@ -167,7 +223,7 @@ class FakeScoreSink:
     def _settled(self) -> dict[str, _Stored]:
         now = self.clock()
         waiting = []
-        for event in self._events:
+        for event in sorted(self._events, key=lambda event: event.visible_at):
             if event.visible_at > now:
                 waiting.append(event)
             elif event.score is None:
@@ -183,7 +239,7 @@ class FakeScoreSink:
             self._stored[score.score_id] = _Stored(score, score.event_at)
             return
         before.first_at = min(before.first_at, score.event_at)
-        if score.event_at > before.score.event_at:
+        if _ms(score.event_at) > _ms(before.score.event_at):
             comment = score.comment if score.comment is not None else before.score.comment
             before.score = score.model_copy(update={"comment": comment})
 
@@ -247,7 +303,9 @@ class FakeTraceSource:
         return self._pages(roots + [one for one in orphans if window.start <= one.timestamp < window.end], "trace_id")
 
     def signals(self, window: Window) -> Iterator[Page[Signal]]:
-        rows = self.clicks + (self.scores.signals() if self.scores else [])
+        shown = self.scores.shown() if self.scores else {}
+        scores = self.scores.signals() if self.scores else []
+        rows = self.clicks + [one for one in scores if MARK not in shown[one.signal_id].metadata]
         return self._pages([one for one in rows if window.start <= one.at < window.end], "signal_id")
 
     def trace(self, trace_id: str) -> Trace | None:
@@ -341,6 +399,20 @@ class FakeEvalSink:
     def row_ids(self, dataset: str) -> set[str]:
         self._fail()
         return self._rows.get(dataset, {}).keys() - self._archived
+
+    def shown(self, dataset: str, queue: str) -> dict[str, dict[str, Value]]:
+        self._fail()
+        ours = {row_id: row for row_id, row in self.rows(dataset).items() if row.provenance.get("queue") == queue}
+        return {row_id: row.labels for row_id, row in ours.items()}
+
+    # -- what people do
+
+    def lose(self, dataset: str, row_id: str) -> None:
+        del self._rows[dataset][row_id]
+
+    def write(self, dataset: str, row: EvalRow) -> None:
+        self._rows.setdefault(dataset, {})[row.row_id] = row
+        self._archived.discard(row.row_id)
 
     def rows(self, dataset: str) -> dict[str, EvalRow]:
         return {row_id: self._rows[dataset][row_id] for row_id in self.row_ids(dataset)}

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from fakes.label_config import choices_of, problem, still_fits
 from goldloop.errors import RejectedError, RemoteError, RetryableError
-from goldloop.ports import Page, ProjectDraft, ProjectSnapshot, TaskDraft
-from goldloop.records import AnnotationSnapshot, TaskSnapshot
+from goldloop.ports import Clock, Page, Peek, ProjectDraft, ProjectSnapshot, TaskDraft
+from goldloop.records import AnnotationSnapshot, TaskOrigin, TaskSnapshot
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ANNOTATOR = "ann@example.org"
@@ -30,6 +30,9 @@ class _Task:
     annotations: dict[int, AnnotationSnapshot] = field(default_factory=dict)
     annotators: int | None = None
 
+    def __post_init__(self) -> None:
+        self.created_at = self.updated_at
+
 
 class FakeTaskQueue:
     """The port, and beside it what annotators do. Each write takes its time from `at`, or one millisecond on.
@@ -38,9 +41,13 @@ class FakeTaskQueue:
         failing: raised by every method of the port while it is set.
         lose_next_answer: the next import makes its tasks and then fails, as when the connection breaks.
         unreadable: ids of tasks whose rows can't be read.
+
+    `clock` is the server's own, of which `peek` tells; without one it stands at the last write.
     """
 
-    def __init__(self, *, page_size: int = 500, url: str = "http://label-studio.test") -> None:
+    def __init__(
+        self, *, page_size: int = 500, url: str = "http://label-studio.test", clock: Clock | None = None
+    ) -> None:
         self.failing: RemoteError | None = None
         self.lose_next_answer = False
         self.unreadable: set[int] = set()
@@ -50,6 +57,7 @@ class FakeTaskQueue:
         self._url = url
         self._ids = count(1)
         self._now = START
+        self.clock = clock
 
     def with_pages(self, size: int) -> "FakeTaskQueue":
         """The same server, read in pages of this size."""
@@ -167,6 +175,12 @@ class FakeTaskQueue:
                 rejected=[(str(task.task_id), "unreadable") for task in rows if task.task_id in self.unreadable],
             )
 
+    def peek(self, project_id: int) -> Peek:
+        self._fail()
+        changes = [task.updated_at for task in self._of(project_id)]
+        at = self.clock() if self.clock else self._now
+        return Peek(count=len(changes), newest=max(changes, default=None), at=at)
+
     def task_count(self, project_id: int) -> int:
         self._fail()
         return len(self._of(project_id))
@@ -174,6 +188,24 @@ class FakeTaskQueue:
     def task_ids(self, project_id: int) -> set[int]:
         self._fail()
         return {task.task_id for task in self._of(project_id)}
+
+    def all_projects(self) -> list[ProjectSnapshot]:
+        found = (self.find_project("", project_id) for project_id in sorted(self.projects))
+        return [one for one in found if one]
+
+    def origins(self, project_id: int) -> Iterator[Page[TaskOrigin]]:
+        self._fail()
+        tasks = sorted(self._of(project_id), key=lambda task: task.task_id)
+        for start in range(0, len(tasks), self._page_size):
+            page: Page[TaskOrigin] = Page(rows=[], rejected=[])
+            for task in tasks[start : start + self._page_size]:
+                try:
+                    found = _origin(task)
+                except ValidationError:
+                    page.rejected.append((str(task.task_id), "unreadable"))
+                else:
+                    page.rows.extend([found] if found else [])
+            yield page
 
     def annotators_of(self, task_id: int) -> int:
         """How many people the server sends to the task."""
@@ -215,8 +247,9 @@ class FakeTaskQueue:
         task.updated_at = moment
         return annotation.annotation_id
 
-    def edit(self, annotation_id: int, result: Result, *, at: datetime | None = None) -> None:
-        self._change(annotation_id, {"result": result}, at)
+    def edit(self, annotation_id: int, result: Result, *, by: str | None = None, at: datetime | None = None) -> None:
+        """By the annotator, or by somebody else."""
+        self._change(annotation_id, {"result": result, "edited_by": by}, at)
 
     def skip(self, annotation_id: int, *, at: datetime | None = None) -> None:
         self._change(annotation_id, {"skipped": True}, at)
@@ -229,8 +262,18 @@ class FakeTaskQueue:
         self._change(annotation_id, {"annotator": annotator}, at)
 
     def touch(self, annotation_id: int, *, at: datetime | None = None) -> None:
-        """Saved as it is, or made the ground truth: its time moves, and nothing that it says."""
+        """Saved as it is: its time moves, and nothing that it says."""
         self._change(annotation_id, {}, at)
+
+    def mark_ground_truth(self, annotation_id: int, *, by: str | None = None, at: datetime | None = None) -> None:
+        self._change(annotation_id, {"ground_truth": True, "edited_by": by}, at)
+
+    def move(self, annotation_id: int, task_id: int, *, at: datetime | None = None) -> None:
+        """To another task: both of them change."""
+        holder, moment = self._holder(annotation_id), self._tick(at)
+        annotation = holder.annotations.pop(annotation_id)
+        self._tasks[task_id].annotations[annotation_id] = annotation.model_copy(update={"updated_at": moment})
+        holder.updated_at = self._tasks[task_id].updated_at = moment
 
     def delete_annotation(self, annotation_id: int, *, at: datetime | None = None) -> None:
         task = self._holder(annotation_id)
@@ -279,12 +322,23 @@ class FakeTaskQueue:
         task.updated_at = moment
 
 
+def _origin(task: _Task) -> TaskOrigin | None:
+    data: dict[str, Any] = {**task.draft.data, "trace_id": task.draft.trace_id}
+    if not str(data.get("format")).startswith("goldloop.task/"):
+        return None
+    told = {name: data[name] for name in TaskOrigin.model_fields if data.get(name) not in (None, "")}
+    own = {"task_id": task.task_id, "project_id": task.project_id, "created_at": task.created_at}
+    return TaskOrigin.model_validate(told | own)
+
+
 def _snapshot(task: _Task) -> TaskSnapshot:
     output = task.draft.data.get("output")
+    queue = task.draft.data.get("queue") if "format" in task.draft.data else None
     return TaskSnapshot(
         task_id=task.task_id,
         project_id=task.project_id,
         trace_id=task.draft.trace_id,
+        queue=queue if isinstance(queue, str) else None,
         shown_output=output if isinstance(output, str) else "",
         updated_at=task.updated_at,
         annotations=tuple(task.annotations.values()),

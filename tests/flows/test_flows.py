@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import StateType, TaskRun
 from prefect.logging import disable_run_logger
 from prefect.states import Failed
 
-from flows import sync, verbs
+from flows import alarms, sync, verbs
 from flows.verbs import may_succeed_later, run_verbs, step, unexpected
 from goldloop.bootstrap import VERBS, Run
 from goldloop.bootstrap.prelabels import Prelabelling
@@ -30,6 +30,8 @@ from goldloop.errors import (
 )
 from goldloop.pipeline.prelabel import PrelabelSummary
 from goldloop.pipeline.prelabel_pages import PageSummary, PrelabelPage
+from goldloop.pipeline.publish import PublishSummary
+from goldloop.pipeline.reconcile import ReconcileSummary
 from goldloop.pipeline.resolve import ResolveSummary
 from goldloop.records import Project, Record
 from goldloop.settings import Settings
@@ -256,6 +258,37 @@ def test_a_fault_outside_of_a_verb_is_told_without_its_text(loop: StubLoop, monk
     assert state.is_failed()
     assert PAYLOAD not in str(state.message)
     assert loop.store.holder is None
+
+
+def test_reconcile_is_a_flow_beside_the_verbs(loop: StubLoop) -> None:
+    loop.summary = ReconcileSummary(tasks=1, scores=9, eval_rows=2, differing=3, left=1)
+    state = sync.reconcile.fn()
+    assert [verb for verb, _, _ in loop.ran] == ["reconcile"]
+    assert state.message == "reconcile: done; 3 differed, 1 of them left: goldloop reconcile --dry-run shows them"
+    loop.summary = loop.summary.model_copy(update={"differing": 0, "left": 0})
+    assert sync.reconcile.fn().message == "reconcile: done; nothing differs"
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, ""), (1, "1 score"), (2000, "2,000 scores")])
+def test_scores_that_never_appeared_are_told(
+    loop: StubLoop, monkeypatch: pytest.MonkeyPatch, count: int, said: str
+) -> None:
+    emitted: list[tuple[str, dict[str, str], dict[str, int]]] = []
+    monkeypatch.setattr(
+        alarms, "emit_event", lambda name, *, resource, payload: emitted.append((name, resource, payload))
+    )
+    loop.summary = PublishSummary.model_validate(
+        dict.fromkeys(PublishSummary.model_fields, 0) | {"never_appeared": count, "parked": count}
+    )
+    state = sync.publish.fn()
+    assert state.is_completed()
+    alarm = f"; {said} never appeared in Langfuse, which had taken them: goldloop parked list" if count else ""
+    assert state.message == f"publish: done{alarm}"
+    resource = {
+        "prefect.resource.id": f"goldloop.queue.{CODEBOOK.name}",
+        "prefect.resource.name": CODEBOOK.name,
+    }
+    assert emitted == ([("goldloop.score.never-appeared", resource, {"count": count})] if count else [])
 
 
 # -- the pages of a prelabel ---------------------------------------------------------------------------------------

@@ -22,11 +22,12 @@ import pytest
 from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
+from flows.alarms import NEVER_APPEARED
 from flows.automations import AUTOMATIONS, HEARTBEAT, MISSED, RESTARTS
 from goldloop.adapters.store import open_store
 from goldloop.bootstrap import VERBS
 from goldloop.codebook.load import load
-from goldloop.records import Candidate, Project
+from goldloop.records import Candidate, Draw, DrawRun, Project, Score, ScoreType, State
 from langfuse_traces import serve_traces
 
 pytestmark = pytest.mark.servers
@@ -154,7 +155,7 @@ def store(tmp_path: Path) -> str:
 
 def test_deploying_twice_makes_everything_once(deployed: Deployed) -> None:
     deployments = deployed.post("/deployments/filter", {"deployments": {"tags": {"all_": ["goldloop"]}}})
-    assert sorted(deployment["name"] for deployment in deployments) == sorted([*VERBS, "run"])
+    assert sorted(deployment["name"] for deployment in deployments) == sorted([*VERBS, "run", "reconcile"])
     for deployment in deployments:
         assert deployment["global_concurrency_limit"]["limit"] == 1
         assert deployment["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
@@ -162,9 +163,26 @@ def test_deploying_twice_makes_everything_once(deployed: Deployed) -> None:
     assert {schedule["slug"]: schedule["active"] for schedule in schedules} == {
         "every-15-minutes": False,
         "nightly": False,
+        "every-night": False,
     }
     automations = [found["name"] for found in deployed.post("/automations/filter", {})]
     assert all(automations.count(wanted.name) == 1 for wanted in AUTOMATIONS)
+
+
+def test_a_schedule_plans_runs(deployed: Deployed) -> None:
+    """Only the server's scheduler shows that it works: each run that a test asks for goes past it."""
+    deployment = deployed.get("/deployments/name/draw/draw")
+    schedules = f"/deployments/{deployment['id']}/schedules"
+    [schedule] = deployed.post(schedules, [{"active": True, "schedule": {"interval": 86_400}}])
+    try:
+        wanted = {"flow_runs": {"deployment_id": {"any_": [deployment["id"]]}}}
+        planned = until(
+            lambda: [run for run in deployed.post("/flow_runs/filter", wanted) if run["auto_scheduled"]] or None,
+            "planned run",
+        )
+        assert {run["state"]["type"] for run in planned} == {"SCHEDULED"}
+    finally:
+        deployed.post(f"{schedules}/{schedule['id']}", None, method="DELETE")
 
 
 def test_a_run_leaves_a_report_its_counts_and_a_link(deployed: Deployed, store: str) -> None:
@@ -196,6 +214,67 @@ def test_an_error_is_one_sentence_without_a_traceback(deployed: Deployed, store:
     log = deployed.log(run_id)
     assert sentence in log
     assert "Traceback" not in log
+
+
+@pytest.fixture
+def long_ago(store: str, httpserver: HTTPServer) -> dict[str, str]:
+    """The variables of a run on a store with a score that was sent 20 minutes ago; its Langfuse shows none."""
+    queue, now = CODEBOOK.name, datetime.now(UTC)
+    run = DrawRun(
+        run_id="run",
+        queue=queue,
+        codebook_version=CODEBOOK.version,
+        drawn_at=now,
+        window_start=now - timedelta(days=1),
+        window_end=now,
+        frame_size=1,
+        budget=1,
+        seed=1,
+        mix={"random": 1.0},
+        settings_hash="s",
+        code_version="c",
+    )
+    drawn = Draw(
+        run_id="run",
+        queue=queue,
+        codebook_version=CODEBOOK.version,
+        trace_id="t1",
+        policy="random",
+        mixture={"random": 1.0},
+        pi=1.0,
+        stratum="c",
+        priority=0,
+    )
+    score = Score(
+        score_id="s1", trace_id="t1", name="human_verdict", data_type=ScoreType.CATEGORICAL, value="pass", event_at=now
+    )
+    with open_store(store) as opened:
+        opened.save_codebook(CODEBOOK, now)
+        opened.save_candidates([Candidate(trace_id="t1", category="c", timestamp=now)], now)
+        opened.save_draw(run, [drawn])
+        opened.save_resolution(queue, "t1", state=State.RESOLVED, answers=[], scores=[score], eval_row=None, at=now)
+        opened.due_scores(queue, 1)
+        opened.mark_scores_sent(["s1"], now - timedelta(minutes=20))
+    serve_traces(httpserver)
+    httpserver.expect_request("/api/public/v3/scores").respond_with_json({"data": [], "meta": {}})
+    return {
+        "LANGFUSE_HOST": httpserver.url_for("/").rstrip("/"),
+        "LANGFUSE_PUBLIC_KEY": "pk-lf-public",
+        "LANGFUSE_SECRET_KEY": "sk-lf-never-to-be-seen",
+        "GOLDLOOP_CONFIRM_SECONDS": "0",
+    }
+
+
+def test_a_score_that_never_appeared_is_an_alarm(deployed: Deployed, store: str, long_ago: dict[str, str]) -> None:
+    run_id = deployed.start("publish", store, at=None, **long_ago)
+    run = deployed.when(run_id, FINAL)
+    assert run["state"]["type"] == "COMPLETED"
+    told = "publish: done; 1 score never appeared in Langfuse, which had taken them: goldloop parked list"
+    assert run["state"]["message"] == told
+    wanted = {"event": {"name": [NEVER_APPEARED]}, "resource": {"id": [f"goldloop.queue.{CODEBOOK.name}"]}}
+    (event,) = until(lambda: deployed.post("/events/filter", {"filter": wanted})["events"] or None, "alarm")
+    assert event["payload"] == {"count": 1}
+    assert f"prefect.flow-run.{run_id}" in {one["prefect.resource.id"] for one in event["related"]}
 
 
 def processes_of(run_id: str) -> list[int]:

@@ -16,6 +16,7 @@ from flows.logs import PacedLog, is_news
 from goldloop.bootstrap import VERBS
 from goldloop.pipeline.enqueue import EnqueueSummary
 from goldloop.pipeline.prelabel import PrelabelSummary
+from goldloop.pipeline.reconcile import Difference, ReconcileSummary
 from goldloop.pipeline.report import Report
 from goldloop.pipeline.resolve import ResolveSummary
 from goldloop.ports import QueueCounts
@@ -78,6 +79,19 @@ def test_each_run_leaves_table_report_and_links(monkeypatch: pytest.MonkeyPatch)
     assert made["label-studio-q-2"]["link"] == "http://ls/5"
 
 
+def test_a_reconcile_leaves_what_differed(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, dict[str, Any]] = {}
+    monkeypatch.setattr(artifacts, "create_table_artifact", lambda key, **rest: made.update({key: rest}))
+    missing = Difference(where="Langfuse", what="scores that are missing", number=3, remedy="sent again")
+    summary = ReconcileSummary(tasks=1, scores=9, eval_rows=2, differing=3, left=0, differences=[missing])
+    artifacts.show("q", {"reconcile": summary}, [], None)
+    assert made["goldloop-reconcile-q"] == {
+        "table": [{"where": "Langfuse", "what": "scores that are missing", "how many": 3, "done": "sent again"}],
+        "description": "3 differed, 0 of them left",
+    }
+    assert {"verb": "reconcile", "count": "differing", "number": 3} in made["goldloop-counts-q"]["table"]
+
+
 def test_progress_is_logged_every_few_seconds(caplog: pytest.LogCaptureFixture) -> None:
     times = iter([0.0, 1.0, 5.0, 6.0, 11.0, 16.0])
     with caplog.at_level(logging.INFO):
@@ -101,7 +115,7 @@ def test_a_returned_state_is_not_logged_again_as_a_traceback(raised: Exception |
 
 def test_there_is_a_flow_and_a_deployment_for_each_verb_and_for_all() -> None:
     assert typing.get_args(sync.Verb) == VERBS
-    assert set(DEPLOYMENTS) == {*VERBS, "run"}
+    assert set(DEPLOYMENTS) == {*VERBS, "run", "reconcile"}
     for name, deployment in DEPLOYMENTS.items():
         assert deployment["entrypoint"] == f"flows.sync:{name}"
         assert getattr(sync, name).name == name

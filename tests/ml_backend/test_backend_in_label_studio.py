@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from builders import NOW, QUEUE, ROOT, codebook, draw, trace
 from conftest import LabelStudioServer
 from goldloop.adapters.labelstudio import connect
-from goldloop.adapters.labelstudio.backends import ACTIONS
+from goldloop.adapters.labelstudio.webhooks import ANNOTATED
 from goldloop.adapters.store import open_store
 from goldloop.bootstrap.backends import MlBackend
 from goldloop.cli.app import app
@@ -222,7 +222,7 @@ def test_connected_anew_it_is_one_backend_and_one_webhook_that_tells_of_annotati
     (webhook,) = webhooks(api, project)
     assert webhook["url"] == f"{str(backend.base_url).rstrip('/')}/webhook"
     assert (webhook["send_payload"], webhook["send_for_all_actions"], webhook["is_active"]) == (False, False, True)
-    assert set(webhook["actions"]) == {*ACTIONS}
+    assert set(webhook["actions"]) == {*ANNOTATED}
     assert webhook["headers"] == {"X-Goldloop-Project": str(project), "X-Goldloop-Secret": SECRET}
 
 

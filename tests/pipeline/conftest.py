@@ -5,6 +5,7 @@ import pytest
 
 from goldloop.adapters.store import open_store
 from pipeline.loop import Loop
+from pipeline.lost import Lost
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def loop(tmp_path: Path, template: Path) -> Iterator[Loop]:
     with Loop(tmp_path, template) as loop:
         yield loop
+
+
+@pytest.fixture
+def lost(tmp_path: Path, template: Path) -> Lost:
+    return Lost(tmp_path, template)

@@ -25,8 +25,10 @@ from goldloop.pipeline.parking import retry
 from goldloop.pipeline.prelabel import PAGE, PrelabelSummary, prelabel
 from goldloop.pipeline.prelabel_pages import Meter, PageSummary, PrelabelPage, judge_page
 from goldloop.pipeline.project_plans import ByHand
-from goldloop.pipeline.publish import PublishSummary, ReadBack, publish
+from goldloop.pipeline.publish import PublishSummary, publish
 from goldloop.pipeline.pull import PullRange, PullSummary, pull
+from goldloop.pipeline.read_back import ReadBack
+from goldloop.pipeline.reconcile import ReconcileSummary, Sides, reconcile, rehearse
 from goldloop.pipeline.resolve import ResolveSummary, resolve
 from goldloop.pipeline.score_configs import ensure_score_configs
 from goldloop.ports import EvalSink, Judge, Selection, Shelf
@@ -127,7 +129,7 @@ class Loop:
         self.clock = HandTurnedClock(NOW)
         self.scores = FakeScoreSink(self.clock)
         self.source = FakeTraceSource(self.scores)
-        self.tasks = FakeTaskQueue()
+        self.tasks = FakeTaskQueue(clock=self.clock)
         self.datasets = FakeEvalSink()
         self.file = EvalFile(folder / "evals")
         self.judge = FixedJudge()
@@ -197,6 +199,16 @@ class Loop:
         read_back = ReadBack(self.clock, self.clock.sleep)
         shelves = [Shelf(self.file, QUEUE), Shelf(self.datasets, self.codebook.dataset)]
         return publish(self.codebook, self.source, self.scores, shelves, self.store, read_back, progress)
+
+    def _sides(self) -> Sides:
+        shelves = [Shelf(self.file, QUEUE), Shelf(self.datasets, self.codebook.dataset)]
+        return Sides(self.codebook, self.tasks, self.scores, shelves, self.store, lambda _verb: progress)
+
+    def reconcile(self) -> ReconcileSummary:
+        return reconcile(self._sides(), self.source, ReadBack(self.clock, self.clock.sleep))
+
+    def rehearse_reconcile(self) -> ReconcileSummary:
+        return rehearse(self._sides(), self.clock())
 
     def fetch_annotations(self) -> PublishSummary:
         """The way back: gather, resolve, publish."""

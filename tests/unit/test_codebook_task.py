@@ -12,7 +12,7 @@ from goldloop.codebook.link import link_to
 from goldloop.codebook.load import load
 from goldloop.codebook.task import TEXT_LIMIT, TaskData, show_output, suggestion, task_data
 from goldloop.codebook.text import clean, is_fixed_width, shorten
-from goldloop.records import Judgement, Signal, Trace
+from goldloop.records import Draw, Judgement, Signal, Trace
 
 URL = "http://127.0.0.1/project/p/traces/t1"
 strange = st.text(st.characters(codec=None))
@@ -50,6 +50,30 @@ def test_the_data_of_a_plain_trace() -> None:
     assert (data.output, data.other, data.form) == ("Returns are accepted within 30 days.", "", "")
     assert (data.policy, data.pi, data.stratum, data.codebook) == ("random", 0.25, "returns", "answer-quality@1.0.0")
     assert data.prelabel == ""
+
+
+def test_all_that_is_known_of_the_draw_can_be_read_from_the_data() -> None:
+    drawn = draw("t1", pi=1 / 3).model_copy(
+        update={
+            "priority": 7,
+            "certain": True,
+            "capped": True,
+            "blind": True,
+            "blind_probability": 0.1,
+            "double": True,
+            "double_probability": 1 / 7,
+            "annotators": 3,
+            "kept": 2 / 3,
+            "drawn_at": NOW,
+        }
+    )
+    asked = codebook()
+    since = {question.name: "0.9.0" for question in asked.questions}
+    data = task_data(asked, trace(), drawn, (), None, URL, since).model_dump(mode="json")
+    assert data["since"] == since
+    names = {"run_id": "draw_run", "codebook_version": "codebook"}
+    said = {name: data[names.get(name, name)] for name in Draw.model_fields}
+    assert Draw.model_validate(said | {"codebook_version": data["codebook"].partition("@")[2]}) == drawn
 
 
 def test_what_there_is_none_of_is_marked_so_that_the_screen_can_leave_it_out() -> None:

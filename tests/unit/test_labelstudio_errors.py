@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -108,6 +109,34 @@ def test_a_write_is_never_tried_again(answer: httpx.Response | Exception) -> Non
     wire = Wire(answer)
     with pytest.raises(RetryableError):
         queue(wire).import_tasks(1, [DRAFT])
+    assert len(wire.requests) == 1
+
+
+def test_only_label_studio_itself_can_say_that_a_project_is_gone() -> None:
+    """What a proxy says while the server is away must not count as the deletion of all tasks."""
+    with pytest.raises(RejectedError) as gone:
+        queue(Wire(refusal(404, detail="No Project matches the given query."))).peek(1)
+    assert gone.value.reason == "not found"
+    for answer in (httpx.Response(404, text="<html>no such route</html>"), httpx.Response(404, json=[])):
+        with pytest.raises(FatalError, match="LABEL_STUDIO_URL"):
+            queue(Wire(answer)).peek(1)
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Sat, 21 Nov 2026 20:28:34 GMT", datetime(2026, 11, 21, 20, 28, 34, tzinfo=UTC)),
+        ("Sat, 21 Nov 2026 20:28:34 -0000", datetime(2026, 11, 21, 20, 28, 34, tzinfo=UTC)),
+        ("half past eight", None),
+        (None, None),
+    ],
+)
+def test_a_peek_tells_the_servers_own_time_where_it_can(date: str | None, expected: datetime | None) -> None:
+    body = {"tasks": [{"id": 7, "updated_at": "2026-11-21T20:27:23.587549Z"}], "total": 5}
+    wire = Wire(httpx.Response(200, json=body, headers={} if date is None else {"Date": date}))
+    peek = queue(wire).peek(1)
+    assert (peek.count, peek.at) == (5, expected)
+    assert peek.newest == datetime(2026, 11, 21, 20, 27, 23, 587549, tzinfo=UTC)
     assert len(wire.requests) == 1
 
 

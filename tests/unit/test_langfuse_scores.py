@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from goldloop.adapters.langfuse import LangfuseScoreConfigs
 from goldloop.errors import FatalError, RetryableError
 from goldloop.records import Score, ScoreType
 from unit.langfuse_answers import Answers, html, ok
@@ -66,7 +67,7 @@ def test_an_event_is_what_the_batch_endpoint_takes() -> None:
             "value": 1,
             "dataType": "BOOLEAN",
             "comment": "",
-            "metadata": {"pi": 0.5},
+            "metadata": {"pi": 0.5, "revised_at": "2026-11-21T12:00:00.123Z"},
             "environment": "prod",
         },
     }
@@ -177,25 +178,68 @@ def test_nothing_to_send_is_no_call() -> None:
     assert answers.connect().scores.read([]) == {}
 
 
-def test_reading_asks_for_a_hundred_at_a_time_and_turns_pages() -> None:
+def test_reading_asks_for_a_hundred_at_a_time() -> None:
     def row(number: int, **given: Any) -> dict[str, Any]:
         fields = {"id": f"s{number}", "name": "n", "timestamp": "2026-11-21T12:00:00Z"}
         return {**fields, "dataType": "NUMERIC", "value": number, **given}
 
     answers = Answers(
-        ok({"data": [row(1), row(2, dataType="BOOLEAN", value=True)], "meta": {"cursor": "c"}}),
-        ok({"data": [row(3, dataType="CATEGORICAL", value="a"), row(4, dataType="CORRECTION", value="b")], "meta": {}}),
-        ok({"data": [row(5, dataType="TEXT", value="note"), row(6, value=None)], "meta": {}}),
+        ok({"data": [row(1), row(2, dataType="BOOLEAN", value=True), row(3, dataType="CATEGORICAL", value="a")]}),
+        ok({"data": [row(4, dataType="CORRECTION"), row(5, dataType="TEXT", value="note"), row(6, value=None)]}),
     )
     found = answers.connect().scores.read([f"s{number}" for number in range(120)])
-    assert found == {"s1": 1.0, "s2": 1.0, "s3": "a", "s5": "note"}
-    assert [len(request.url.params["id"].split(",")) for request in answers.requests] == [100, 100, 20]
-    assert answers.requests[1].url.params["cursor"] == "c"
+    values = {score_id: shown.value for score_id, shown in found.items()}
+    assert values == {"s1": 1.0, "s2": 1.0, "s3": "a", "s4": None, "s5": "note", "s6": None}
+    assert sorted(len(request.url.params["id"].split(",")) for request in answers.requests) == [20, 100]
+    assert {request.url.params["fields"] for request in answers.requests} == {"details,subject"}
+
+
+@pytest.mark.parametrize("mark", [None, 7, "soon", "2026-11-21T12:00:00", ["2026-11-21T12:00:00Z"]])
+def test_what_is_no_time_of_ours_tells_no_revision(mark: Any) -> None:
+    row = {"id": "s1", "name": "n", "timestamp": "2026-11-21T12:00:00Z", "dataType": "NUMERIC", "value": 1}
+    answers = Answers(ok({"data": [row | {"metadata": {"revised_at": mark, "pi": 0.5}}]}), ok({"data": [row]}))
+    sink = answers.connect().scores
+    first, second = sink.read(["s1"])["s1"], sink.read(["s1"])["s1"]
+    assert (first.event_at, first.metadata) == (None, {"pi": 0.5})
+    assert (second.event_at, second.metadata, second.trace_id) == (None, {}, None)
+
+
+def test_score_configs_are_asked_for_once_a_publish() -> None:
+    answer = with_configs(CONFIG, CONFIG | {"id": "c2"})
+    answers = Answers(lambda request: ok(CONFIG) if request.method == "PATCH" else answer(request))
+    langfuse = answers.connect()
+    for config_id in ("c1", "c2", "c1"):
+        langfuse.scores.send([judged(config_id)])
+    assert [request.method for request in answers.requests] == ["GET", "POST", "POST", "POST"]
+    langfuse.score_configs.archive("c1")
+    langfuse.scores.send([judged("c1")])
+    assert [request.method for request in answers.requests][4:] == ["PATCH", "GET", "POST"]
+    langfuse.scores.send([judged("c3")])
+    assert [request.method for request in answers.requests][7:] == ["GET"]  # it may have been made meanwhile
+
+
+def test_a_list_of_score_configs_ages() -> None:
+    answers = Answers(with_configs(CONFIG))
+    times = iter([0.0, 0.0, 10.0, 10.1, 10.1])
+    configs = LangfuseScoreConfigs(answers.connect().api, lambda: next(times))
+    for _ in range(3):
+        assert set(configs.by_id({"c1"})) == {"c1"}
+    assert len(answers.requests) == 2
+
+
+def test_many_are_deleted_side_by_side_and_the_first_error_ends_it() -> None:
+    answers = Answers(ok({}, 202))
+    answers.connect().scores.delete([f"s{number}" for number in range(20)])
+    assert sorted(request.url.path.rpartition("/")[2] for request in answers.requests) == sorted(
+        f"s{number}" for number in range(20)
+    )
+    with pytest.raises(RetryableError):
+        Answers(ok({}, 503)).connect().scores.delete(["s1", "s2", "s3"])
 
 
 def test_deleting_what_is_not_there_is_no_error() -> None:
     answers = Answers(ok({"error": "LangfuseNotFoundError"}, 404))
-    answers.connect().scores.delete("a/b")
+    answers.connect().scores.delete(["a/b"])
     assert answers.requests[0].url.raw_path == b"/api/public/scores/a%2Fb"
 
 

@@ -1,8 +1,6 @@
-import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 
 from goldloop.adapters.langfuse import LangfuseSource
@@ -10,7 +8,7 @@ from goldloop.adapters.langfuse.assemble import assemble
 from goldloop.adapters.langfuse.wire import Observation
 from goldloop.errors import ConfigError, FatalError, RejectedError, RetryableError
 from goldloop.ports import Window
-from goldloop.records import Document, Step, Trace
+from goldloop.records import Document, Step
 from unit.langfuse_answers import HOST, Answers, ok
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123_456, tzinfo=UTC)
@@ -114,7 +112,7 @@ def test_bad_rows_are_told_apart_and_the_rest_goes_on() -> None:
     assert first.rejected == [
         ("t2", "startTime: value_error"),
         ("t3", "name: string_type"),
-        ("row 4 of page 1", "traceId: too_short"),
+        ("row 4 of page 1", "traceId: string_too_short"),
         ("row 5 of page 1", "row: model_type"),
         ("t4", "isRootObservation: bool_type"),
         ("t5", "startTime: value_error"),
@@ -215,6 +213,14 @@ def score(number: int, **given: Any) -> dict[str, Any]:
         "value": 0.5,
     }
     return fields | given
+
+
+def test_goldloops_own_scores_are_no_signals_whichever_store_sent_them() -> None:
+    ours = {"goldloop": "answer-quality@1.0.0", "policy": "random"}
+    answers = Answers(page(score(1, metadata=ours), score(2, metadata={"by": "app"}), score(3, metadata=None)))
+    (found,) = source(answers).signals(WINDOW)
+    assert [signal.signal_id for signal in found.rows] == ["s2", "s3"]
+    assert found.rejected == []
 
 
 def test_signals_by_kind() -> None:
@@ -380,25 +386,6 @@ def test_another_answer_is_read_from_the_metadata_as_an_output_is() -> None:
     assert assemble(observed(row(1, metadata={"alternative_output": " "}))).alternative is None
     below = row(2, parentObservationId="o1", metadata={"alternative_output": "of a step"})
     assert assemble(observed(row(1), below)).alternative is None
-
-
-def test_payloads_are_read_side_by_side_and_told_one_by_one() -> None:
-    together = threading.Barrier(2, timeout=10)
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        together.wait()  # it breaks where one waits for the other's end
-        trace_id = request.url.params["traceId"]
-        found = row(traceId=trace_id) | ({"startTime": None} if trace_id == "bad" else {})
-        return EMPTY if trace_id == "gone" else ok({"data": [found], "meta": {}})
-
-    asked = ["a", "bad", "gone", "b"]
-    found = list(source(Answers(answer)).payloads(asked))
-    assert [one.trace_id if isinstance(one, Trace) else type(one) for one in found] == [
-        "a",
-        RejectedError,
-        type(None),
-        "b",
-    ]
 
 
 def test_a_server_that_is_away_ends_the_payloads() -> None:

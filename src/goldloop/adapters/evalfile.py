@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from goldloop.errors import ConfigError
-from goldloop.records import EvalRow, Receipt
+from goldloop.records import EvalRow, Receipt, Value
 
 
 class EvalFile:
@@ -29,6 +29,17 @@ class EvalFile:
 
     def row_ids(self, dataset: str) -> set[str]:
         return set(self._read(dataset))
+
+    def shown(self, dataset: str, queue: str) -> dict[str, dict[str, Value]]:
+        """Lines of other hands are passed over: those without goldloop's provenance of this queue."""
+        found: dict[str, dict[str, Value]] = {}
+        for row_id, line in self._read(dataset).items():
+            match json.loads(line):
+                case {"labels": dict(labels), "provenance": {"queue": str(of)}} if of == queue:
+                    found[row_id] = labels
+                case _:
+                    continue
+        return found
 
     def _path(self, dataset: str) -> Path:
         return self._folder / f"{dataset}.jsonl"

@@ -18,8 +18,11 @@ from goldloop.adapters.langfuse import Langfuse
 from goldloop.adapters.spread import as_they_come
 from goldloop.adapters.store import SqlStore, open_store
 from goldloop.bootstrap.judges import judge_of
+from goldloop.bootstrap.memory import unwatched
 from goldloop.bootstrap.prelabels import HandOut, Prelabelling, estimate_prelabel, run_prelabel
+from goldloop.bootstrap.reconciling import run_reconcile
 from goldloop.bootstrap.servers import label_studio_of, langfuse_of
+from goldloop.bootstrap.webhooks import connect_new
 from goldloop.codebook.load import load_folder
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import ConfigError
@@ -31,8 +34,10 @@ from goldloop.pipeline.gather import gather
 from goldloop.pipeline.learn import LearnSummary, learn
 from goldloop.pipeline.prelabel_estimate import PrelabelEstimate
 from goldloop.pipeline.project_plans import ByHand
-from goldloop.pipeline.publish import ReadBack, publish
+from goldloop.pipeline.publish import publish
 from goldloop.pipeline.pull import PullRange, pull
+from goldloop.pipeline.read_back import ReadBack
+from goldloop.pipeline.reconcile import ReconcileSummary
 from goldloop.pipeline.report import Report, report
 from goldloop.pipeline.resolve import resolve
 from goldloop.pipeline.score_configs import ensure_score_configs
@@ -42,7 +47,7 @@ from goldloop.records import Record, State
 from goldloop.settings import Settings
 
 VERBS = ("pull", "draw", "prelabel", "enqueue", "gather", "resolve", "publish", "report")
-"""In the order of a trace's way: `goldloop run` runs them so."""
+"""In the order of a trace's way: `goldloop run` runs them so. Beside them there is `reconcile`."""
 
 
 def utc_now() -> datetime:
@@ -140,23 +145,29 @@ class Goldloop:
         history = run.prelabelling.selection.history
         if history and verbs != ["prelabel"]:
             raise ConfigError("history is judged by prelabel alone: run the other verbs without it")
-        with self.hold(codebook, run.owner, history=history):
+        with self.hold(codebook, run.owner, history=history), unwatched():
             published = admit(codebook, self.store, self.clock())
             for verb in verbs:
-                if verb in {"enqueue", "gather"}:
-                    self._on_its_own_server(codebook)
+                if verb in {"enqueue", "gather", "reconcile"}:
+                    self.on_its_own_server(codebook)
                 if verb == "enqueue" and not published and self.store.draws(codebook.name, State.DRAWN):
                     self._publish_codebook(codebook)  # the first version: there is nothing that it could change
                     published = True
                 yield verb, self._verb(verb, codebook, run)
+                if verb == "enqueue":
+                    connect_new(self.settings.webhook, lambda: self.label_studio, self.store, codebook)
 
     def publish_codebook(
         self, codebook: Codebook, *, by_hand: ByHand = "refuse", dry_run: bool = False, owner: str | None = None
     ) -> PublishedCodebook:
         """Make this version what is asked, under the queue's lock: see `goldloop.pipeline.codebooks`."""
         with self.hold(codebook, owner or secrets.token_hex(8)):
-            self._on_its_own_server(codebook)
+            self.on_its_own_server(codebook)
             return self._publish_codebook(codebook, by_hand=by_hand, dry_run=dry_run)
+
+    def reconcile(self, queue: str | None, run: Run) -> ReconcileSummary:
+        """Compare all sides and mend what differs, under the queue's lock."""
+        return next(made for _, made in self.run(["reconcile"], queue, run) if isinstance(made, ReconcileSummary))
 
     def worklist(self, queue: str | None) -> list[ToRelabel]:
         """What a breaking version left to be labelled again, from the store alone."""
@@ -195,7 +206,15 @@ class Goldloop:
         """The queue's report, without a lock and without asking any server."""
         return report(self.codebook(queue), self.store, self.clock())
 
-    def _on_its_own_server(self, codebook: Codebook) -> None:
+    def shelves(self, codebook: Codebook) -> list[Shelf]:
+        """Where the queue's eval rows go."""
+        return [Shelf(EvalFile(self.settings.evals), codebook.name), Shelf(self.langfuse.datasets, codebook.dataset)]
+
+    @property
+    def read_back(self) -> ReadBack:
+        return ReadBack(self.clock, self.sleep, timedelta(seconds=self.settings.confirm_seconds))
+
+    def on_its_own_server(self, codebook: Codebook, *, dry_run: bool = False) -> None:
         """Numbers of projects and tasks mean something on their own server only.
 
         On another every task would seem deleted, and every score that rests on one would be taken back.
@@ -209,7 +228,8 @@ class Goldloop:
                     f"the tasks of {codebook.name} are at {project.url}, and LABEL_STUDIO_URL leads to {url}: set it "
                     "back, or, if that server has moved there, set GOLDLOOP_LABEL_STUDIO_MOVED=true for one run"
                 )
-            self.store.save_project(project.model_copy(update={"url": url}))
+            if not dry_run:
+                self.store.save_project(project.model_copy(update={"url": url}))
 
     def hold(self, codebook: Codebook, owner: str, *, history: bool = False) -> AbstractContextManager[None]:
         """The queue's lock; whoever holds it may take it again under the same name. `LockedError` for others.
@@ -224,7 +244,7 @@ class Goldloop:
         progress = run.progress(verb)
         store = self.store
         steps: dict[str, Callable[[], Record]] = {
-            "pull": lambda: pull(self.langfuse.source, store, self._reach(now), now, progress),
+            "pull": lambda: pull(self.langfuse.source, store, self.reach(now), now, progress),
             "draw": lambda: draw(codebook, store, run.seed, now, self.settings.signals),
             "prelabel": lambda: run_prelabel(self, codebook, run),
             "enqueue": lambda: enqueue(codebook, self.langfuse.source, self.label_studio, store, now, progress),
@@ -234,21 +254,20 @@ class Goldloop:
                 codebook,
                 self.langfuse.source,
                 self.langfuse.scores,
-                [
-                    Shelf(EvalFile(self.settings.evals), codebook.name),
-                    Shelf(self.langfuse.datasets, codebook.dataset),
-                ],
+                self.shelves(codebook),
                 store,
-                ReadBack(self.clock, self.sleep, timedelta(seconds=self.settings.confirm_seconds)),
+                self.read_back,
                 progress,
             ),
             "report": lambda: report(codebook, store, now),
+            "reconcile": lambda: run_reconcile(self, codebook, run),
         }
         if verb not in steps:
             raise ConfigError(f"there is no verb {verb!r}: the verbs are {', '.join(VERBS)}")
         return steps[verb]()
 
-    def _reach(self, now: datetime) -> PullRange:
+    def reach(self, now: datetime) -> PullRange:
+        """How far back and how close to now a pull looks."""
         pull_settings = self.settings.pull
         return PullRange(
             since=pull_settings.since or now - timedelta(days=pull_settings.lookback_days),

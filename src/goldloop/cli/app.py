@@ -20,6 +20,8 @@ from goldloop.cli import backtest as _backtest
 from goldloop.cli import backup as _backup
 from goldloop.cli import codebook_publish as _codebook_publish
 from goldloop.cli import prelabel as _prelabel
+from goldloop.cli import rebuild as _rebuild
+from goldloop.cli import reconcile as _reconcile
 from goldloop.cli import yields as _yields
 from goldloop.cli.backend import backend_app
 from goldloop.cli.codebooks import codebook_app
@@ -27,6 +29,7 @@ from goldloop.cli.draws import rehearse, slice_app
 from goldloop.cli.judges import judge_app
 from goldloop.cli.opened import opened
 from goldloop.cli.options import AsJson, Queue, Seed, example
+from goldloop.cli.webhook import webhook_app
 from goldloop.errors import ConfigError, GoldloopError
 
 app = typer.Typer(
@@ -44,9 +47,12 @@ app.add_typer(judge_app, name="judge")
 app.add_typer(parked_app, name="parked")
 app.add_typer(slice_app, name="slice")
 app.add_typer(backend_app, name="backend")
+app.add_typer(webhook_app, name="webhook")
 _backtest.register(app)
 _yields.register(app)
 _backup.register(app)
+_rebuild.register(app)
+_reconcile.register(app)
 
 
 def _run(verbs: Sequence[str] | None, queue: str | None, as_json: bool, seed: int | None = None) -> None:

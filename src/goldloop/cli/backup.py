@@ -50,4 +50,4 @@ def _restore(
         print_json(made.model_dump(mode="json"))
     else:
         out.print(f"The store {plain(made.store)} is that of {plain(made.file)} now.", soft_wrap=True)
-        out.print("Next: goldloop gather, for what annotators said since then")
+        out.print("Next: goldloop rebuild, for what was drawn and said since then")

@@ -109,6 +109,9 @@ def print_summary(verb: str, summary: Record) -> None:
     explained = getattr(summary, "explanation", None)
     if explained is not None:
         line.add_row("", brief(explained))
+    if never := getattr(summary, "never_appeared", 0):
+        scores = "1 score" if never == 1 else f"{never:,} scores"
+        line.add_row("", f"[red]{scores} never appeared in Langfuse, which had taken them: goldloop parked list[/red]")
     if getattr(summary, "state", "done") != "done":
         line.add_row("", f"[yellow]{plain(getattr(summary, 'state', ''))}[/yellow]")
     out.print(line)

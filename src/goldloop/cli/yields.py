@@ -6,6 +6,7 @@ import typer
 
 from goldloop.cli.opened import opened
 from goldloop.cli.options import AsJson, Queue, example
+from goldloop.errors import ConfigError
 
 
 def show_yields(queue: Queue = None, as_json: AsJson = False) -> None:
@@ -16,8 +17,13 @@ def show_yields(queue: Queue = None, as_json: AsJson = False) -> None:
     with opened() as goldloop:
         codebook = goldloop.codebook(queue)
         runs = goldloop.store.draw_runs(codebook.name)
+        rebuilt = bool(runs) and runs[-1].rebuilt
         shares = runs[-1].mix if runs else {}
         rows = yields(goldloop.store.policy_counts(codebook.name), shares)
+    if rebuilt:
+        raise ConfigError(
+            f"the shares of {codebook.name}'s last draw are lost, for the store was rebuilt: draw once, then ask again"
+        )
     if as_json:
         print_json({"queue": codebook.name, "policies": [row.model_dump(mode="json") for row in rows]})
         return

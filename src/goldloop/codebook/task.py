@@ -1,7 +1,7 @@
 """The data of a task: a fixed, documented shape (docs/task-data.md), from a trace and the draw that chose it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -59,15 +59,35 @@ class TaskData(BaseModel):
     pi: float = Field(description="inclusion probability of that draw")
     stratum: str
     blind: bool = Field(default=False, description="drawn to be judged without a suggestion")
+    blind_probability: float = Field(default=0.0, description="of that, given that it was drawn")
+    double: bool = Field(default=False, description="one annotator more judges it")
+    double_probability: float = Field(default=0.0, description="of that, given that it was drawn")
+    annotators: int | None = Field(default=None, description="how many judge it; None: as many as the codebook says")
+    kept: float = Field(default=1.0, description="share of its draw that had not expired when the task was made")
+    mixture: dict[str, float] = Field(default={}, description="each policy's share of the probability")
+    priority: int = Field(default=0, description="place in the annotators' order")
+    certain: bool = Field(default=False, description="it had to be reviewed")
+    capped: bool = Field(default=False, description="the cap of its user or session made pi smaller")
+    drawn_at: str = Field(default="", description="when, as ISO 8601; empty where nobody knows")
+    since: dict[str, str] = Field(default={}, description="version since which each question has its meaning")
 
 
 def task_data(
-    codebook: Codebook, trace: Trace, draw: Draw, signals: Sequence[Signal], judgement: Judgement | None, url: str
+    codebook: Codebook,
+    trace: Trace,
+    draw: Draw,
+    signals: Sequence[Signal],
+    judgement: Judgement | None,
+    url: str,
+    since: Mapping[str, str] | None = None,
 ) -> TaskData:
     """What an annotator is to see of a trace. Without a judgement nothing on the screen hints at one.
 
     Where two answers are compared, nothing tells which of them is the app's own: no link, no feedback on it, nothing
     on how it was made but the tool calls that either answer is to be held against.
+
+    The second part is all that the store knows of the draw, and `since` what it knows of the version: from it a store
+    that is lost can be made again (`goldloop.pipeline.rebuild`).
     """
     swap = swapped(draw.queue, trace.trace_id)
     compared = [show_output(trace.output), show_output(trace.alternative or "")]
@@ -101,6 +121,17 @@ def task_data(
         pi=draw.pi,
         stratum=draw.stratum,
         blind=draw.blind,
+        blind_probability=draw.blind_probability,
+        double=draw.double,
+        double_probability=draw.double_probability,
+        annotators=draw.annotators,
+        kept=draw.kept,
+        mixture=draw.mixture,
+        priority=draw.priority,
+        certain=draw.certain,
+        capped=draw.capped,
+        drawn_at=draw.drawn_at.isoformat() if draw.drawn_at else "",
+        since=dict(since or {}),
     )
 
 

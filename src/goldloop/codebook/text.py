@@ -16,6 +16,8 @@ def clean(text: str) -> str:
     Lone surrogates turn to U+FFFD. Control characters other than newline and tab turn to their visible symbols
     (Unicode block 2400), so that a reviewer sees that they were there. Every line end is one newline.
     """
+    if text.isprintable():  # most are, and nothing of the above is
+        return text
     text = _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", _LINE_END.sub("\n", text))
     return _CONTROLS.sub(_symbol, text)
 

@@ -4,7 +4,10 @@ Each command runs under a guard of its own (`guard.py`), which ends it and all o
 the guard and this process closes: on `stop()`, and by the kernel's hand when this process dies in any way.
 """
 
+import contextlib
+import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from goldloop.devstack.guard import descendants
 from goldloop.devstack.places import shown
 from goldloop.errors import GoldloopError
 
@@ -61,6 +65,20 @@ class Process:
             return self._guard.wait(within_seconds)
         except subprocess.TimeoutExpired:
             return None
+
+    def pids(self) -> set[int]:
+        """What is alive of it and of its descendants, their guard left out."""
+        return descendants(self._guard.pid)
+
+    def descendants(self) -> set[int]:
+        """The ids of its processes: the command's own and those of all that it started."""
+        return descendants(self._guard.pid)
+
+    def kill(self) -> None:
+        """Kill it and all of its descendants at once, with no chance to tidy up: what a crash would do."""
+        for pid in self.pids():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def release(self) -> None:
         """Ask it to end, without waiting for it."""

@@ -7,7 +7,7 @@ out through the SDK's span processor.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -54,7 +54,7 @@ class Destination:
 
 
 def send_traces(
-    traces: Sequence[FileTrace], to: Destination, shift: timedelta, sent: Callable[[int, int | None], None]
+    traces: Collection[FileTrace], to: Destination, shift: timedelta, sent: Callable[[int, int | None], None]
 ) -> None:
     """Send and flush; `sent` is told how many so far."""
     span_ids = _Ids()

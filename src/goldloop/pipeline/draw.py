@@ -164,6 +164,7 @@ def choose(run: DrawRun, frame: Frame, *, expired: int = 0) -> Chosen:
             double=bool(arm.member["double"][place]),
             double_probability=float(arm.probability["double"][place]),
             annotators=plan.annotators + int(arm.member["double"][place]),
+            drawn_at=run.drawn_at,
         )
         for place in range(len(taken))
     ]

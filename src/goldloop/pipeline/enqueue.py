@@ -10,20 +10,28 @@ from itertools import groupby
 
 from pydantic import JsonValue
 
+from goldloop.ahead import ahead
 from goldloop.codebook.controls import swapped
+from goldloop.codebook.lineage import Lineage
 from goldloop.codebook.render import render
 from goldloop.codebook.result import MODEL_VERSION, to_result
 from goldloop.codebook.schema import Codebook
 from goldloop.codebook.task import task_data
 from goldloop.errors import RejectedError
 from goldloop.pipeline.parking import park, park_deleted_tasks, poll_from_the_beginning
-from goldloop.pipeline.payload import fetch_all
+from goldloop.pipeline.payload import characters, fetch_all
 from goldloop.pipeline.projects import Purpose, ensure_project
 from goldloop.ports import Progress, Store, TaskDraft, TaskQueue, TraceSource
 from goldloop.records import Draw, Prediction, Project, Record, State, Task, Trace
 
-_BATCH = 100
-"""Traces fetched and imported at once: their payloads are what memory holds."""
+_FETCHED = 100
+"""Traces whose payloads are asked for at once."""
+_BATCH = 1000
+_CHARACTERS = 4_000_000
+"""Import goes by far faster in large batches. One is closed when it has so many traces, or so much text in them: two
+such, and what was fetched beyond, are what memory holds."""
+
+Fetched = tuple[Draw, Trace | RejectedError]
 
 
 class EnqueueSummary(Record):
@@ -37,13 +45,15 @@ class EnqueueSummary(Record):
 class _Enqueue:
     """The state of one run: what each batch needs and what it adds to."""
 
-    def __init__(self, source: TraceSource, tasks: TaskQueue, store: Store, now: datetime) -> None:
+    def __init__(self, source: TraceSource, tasks: TaskQueue, store: Store, lineage: Lineage, now: datetime) -> None:
         self.source, self.tasks, self.store, self.now = source, tasks, store, now
         self.queued = self.with_prelabel = self.already_there = self.parked = 0
         self.subject = "trace"
         self.given: dict[int, int | None] = {}
+        self.lineage = lineage
 
-    def batch(self, codebook: Codebook, project: Project, draws: Sequence[Draw]) -> None:
+    def batch(self, codebook: Codebook, project: Project, fetched: Sequence[Fetched]) -> None:
+        draws = [draw for draw, _ in fetched]
         # What has an answer already must not be parked for want of a second one.
         self.subject = "relabel" if project.purpose == "relabel" else "trace"
         begun = self.store.begin_import(codebook.name, [draw.trace_id for draw in draws], self.now)
@@ -54,28 +64,39 @@ class _Enqueue:
         wanted = {draw.trace_id: draw.annotators for draw in draws}
         self._save(codebook, project, list(found.items()), wanted)
         self.already_there += len(found)
-        new = [draw for draw in draws if draw.trace_id not in found]
-        payloads = fetch_all(self.source, [draw.trace_id for draw in new], pairwise=codebook.pairwise)
-        made = (self._draft(codebook, draw, payload) for draw, payload in zip(new, payloads, strict=True))
-        drafts = [draft for draft in made if draft]
+        drafts = self._drafts(codebook, [one for one in fetched if one[0].trace_id not in found])
         drafts = self._valid(codebook, project, drafts)
         for task_ids, imported in self._import(codebook, project, drafts):
             pairs = [(draft.trace_id, task_id) for draft, task_id in zip(imported, task_ids, strict=True)]
             self._save(codebook, project, pairs, wanted)
             self.with_prelabel += sum(draft.prediction is not None for draft in imported)
 
-    def _draft(self, codebook: Codebook, draw: Draw, trace: Trace | RejectedError) -> TaskDraft | None:
-        if isinstance(trace, RejectedError):
-            self._park_trace(codebook, draw.trace_id, trace)
-            return None
+    def _drafts(self, codebook: Codebook, fetched: Sequence[Fetched]) -> list[TaskDraft]:
+        traces: list[tuple[Draw, Trace]] = []
+        for draw, trace in fetched:
+            if isinstance(trace, RejectedError):
+                self._park_trace(codebook, draw.trace_id, trace)
+            else:
+                traces.append((draw, trace))
+        signals = self.store.signals_of([draw.trace_id for draw, _ in traces])
         # A blind task holds no suggestion: what is in it can be read, whatever the screen shows.
-        prediction = None if draw.blind else self.store.prediction(draw.queue, draw.codebook_version, draw.trace_id)
-        judgement = prediction.judgement if prediction else None
-        url = self.source.trace_url(draw.trace_id)
-        data = task_data(codebook, trace, draw, self.store.signals(draw.trace_id), judgement, url)
-        return TaskDraft(
-            trace_id=draw.trace_id, data=data.model_dump(mode="json"), prediction=prelabel_of(codebook, prediction)
-        )
+        shown = [draw.trace_id for draw, _ in traces if not draw.blind]
+        predictions = self.store.predictions(codebook.name, codebook.version, shown)
+        since = self.lineage.since(codebook.version)
+        drafts: list[TaskDraft] = []
+        for draw, trace in traces:
+            prediction = predictions.get(draw.trace_id)
+            judgement = prediction.judgement if prediction else None
+            url = self.source.trace_url(draw.trace_id)
+            data = task_data(codebook, trace, draw, signals.get(draw.trace_id, []), judgement, url, since)
+            drafts.append(
+                TaskDraft(
+                    trace_id=draw.trace_id,
+                    data=data.model_dump(mode="json"),
+                    prediction=prelabel_of(codebook, prediction),
+                )
+            )
+        return drafts
 
     def _valid(self, codebook: Codebook, project: Project, drafts: list[TaskDraft]) -> list[TaskDraft]:
         """A prediction that the label config does not allow would show nothing, and still be submitted: without it."""
@@ -150,8 +171,8 @@ class _Enqueue:
     def _give_up_taken_ids(self, tasks: Sequence[Task]) -> None:
         """Label Studio gives the id of a deleted task again: the trace that had it has no task any more."""
         project_id = tasks[0].project_id
-        known = self.store.task_ids(project_id)
-        before = {task: self.store.task(project_id, task.task_id) for task in tasks if task.task_id in known}
+        known = self.store.tasks_of(project_id, [task.task_id for task in tasks], standing=True)
+        before = {task: known.get(task.task_id) for task in tasks}
         taken = [new.task_id for new, old in before.items() if old and old.trace_id != new.trace_id]
         park_deleted_tasks(self.store, project_id, taken, self.now)
 
@@ -166,7 +187,7 @@ def enqueue(
     codebook: Codebook, source: TraceSource, tasks: TaskQueue, store: Store, now: datetime, progress: Progress
 ) -> EnqueueSummary:
     """Make a task of every drawn trace, in the project of the codebook version that it is asked by."""
-    run = _Enqueue(source, tasks, store, now)
+    run = _Enqueue(source, tasks, store, store.lineage(codebook.name), now)
     drawn = store.draws(codebook.name, State.DRAWN) + store.relabels(codebook.name)
     urls = []
     done = 0
@@ -176,9 +197,7 @@ def enqueue(
         project = ensure_project(asked, purpose, tasks, store, now)
         if project.url not in urls:
             urls.append(project.url)
-        draws = list(group)
-        for start in range(0, len(draws), _BATCH):
-            batch = draws[start : start + _BATCH]
+        for batch in ahead(_fetched(source, list(group), pairwise=asked.pairwise)):
             run.batch(asked, project, batch)
             done += len(batch)
             progress(done, len(drawn))
@@ -189,6 +208,22 @@ def enqueue(
         parked=run.parked,
         project_urls=urls,
     )
+
+
+def _fetched(source: TraceSource, draws: Sequence[Draw], *, pairwise: bool) -> Iterator[list[Fetched]]:
+    """The draws with their payloads, in batches fit to be imported."""
+    batch: list[Fetched] = []
+    done = 0
+    while done < len(draws):
+        some = draws[done : done + min(_FETCHED, _BATCH - len(batch))]
+        done += len(some)
+        traces = fetch_all(source, [draw.trace_id for draw in some], pairwise=pairwise)
+        batch += zip(some, traces, strict=True)
+        if len(batch) >= _BATCH or sum(characters(trace) for _, trace in batch) >= _CHARACTERS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _project_of(draw: Draw) -> tuple[str, Purpose]:

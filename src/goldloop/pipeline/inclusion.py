@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from goldloop.errors import ConfigError
 from goldloop.numeric import Floats
 from goldloop.pipeline.plan import DrawPlan, digest, read_frame
 from goldloop.ports import Store, Window
@@ -34,10 +35,13 @@ class RunInclusion(Record):
 def inclusion_in(store: Store, run: DrawRun, trace_ids: Sequence[str]) -> RunInclusion:
     """What this run gave each of the traces, before the cut of a queue that was too full; it needs the run's plan.
 
+    `ConfigError` for a run that was rebuilt: what its own traces had stands with them, what others had nobody knows.
+
     Traces that were gone by then are put back, all at once, and their probabilities taken at the level that the others
     had without them: a trace's chance in a later draw is that of its likes, or those that came early would count for
     less. That is right but for what one trace more changes in a draw, some 1 / n of its probability.
     """
+    _refuse_rebuilt(run)
     plan = DrawPlan.model_validate(run.plan)
     window = Window(start=run.window_start, end=run.window_end)
     frame = read_frame(store, run.queue, window, plan, as_of=run.drawn_at)
@@ -61,6 +65,14 @@ def inclusion_in(store: Store, run: DrawRun, trace_ids: Sequence[str]) -> RunInc
     )
 
 
+def _refuse_rebuilt(run: DrawRun) -> None:
+    if run.rebuilt:
+        raise ConfigError(
+            f"draw {run.run_id} of queue {run.queue} was rebuilt from its tasks, and what it gave the traces that it "
+            "passed by is lost: estimate from each draw by itself, or from a store that made its draws"
+        )
+
+
 def _pi(run: DrawRun, plan: DrawPlan, frame: Frame) -> Floats:
     """The design of the run on these candidates, (n,)."""
     if not len(frame):
@@ -79,14 +91,15 @@ def _looked_up(frame: Frame, pi: Floats, wanted: NDArray[np.bytes_]) -> Floats:
 def combined_inclusion(store: Store, queue: str, trace_ids: Sequence[str]) -> dict[str, float]:
     """1 - prod(1 - pi) over the queue's runs, by trace id; each run costs as much as its draw.
 
-    Runs of before plans were kept are left out. A trace that was drawn counts with the probability that its own draw
-    has kept, the cut of a full queue in it.
+    Runs of before plans were kept are left out; one that was rebuilt is a `ConfigError`. A trace that was drawn counts
+    with the probability that its own draw has kept, the cut of a full queue in it.
     """
     if not trace_ids:
         return {}
     drawn = {one.trace_id: one for one in store.drawn(queue, trace_ids)}
     rows: list[Floats] = []
     for run in store.draw_runs(queue):
+        _refuse_rebuilt(run)
         if run.plan:
             found = inclusion_in(store, run, trace_ids).pi
             own = {trace_id: one.pi for trace_id, one in drawn.items() if one.run_id == run.run_id}

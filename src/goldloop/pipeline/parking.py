@@ -83,6 +83,11 @@ def task_stream(project_id: int | str) -> str:
     return f"tasks:{project_id}"
 
 
+def polled_stream(project_id: int | str) -> str:
+    """The name under which the server's own time of a project's last poll is kept."""
+    return f"polled:{project_id}"
+
+
 def poll_from_the_beginning(store: Store, project_id: int | str) -> None:
     """Have the next gather read all tasks of the project, once: also those that it had passed by."""
     store.set_watermark(task_stream(project_id), _BEGINNING)

@@ -26,6 +26,15 @@ def fetch_all(
             yield error
 
 
+def characters(trace: Trace | RejectedError) -> int:
+    """How much text a trace holds, about: what it takes of memory."""
+    if isinstance(trace, RejectedError):
+        return 0
+    said = [trace.output, trace.alternative or ""]
+    said += [message.content for message in trace.messages] + [document.text for document in trace.documents]
+    return sum(map(len, said)) + sum(len(step.input) + len(step.output) for step in trace.steps)
+
+
 def _judgeable(trace: Trace | RejectedError | None, *, pairwise: bool) -> Trace:
     if isinstance(trace, RejectedError):
         raise trace

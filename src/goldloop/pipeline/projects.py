@@ -4,6 +4,7 @@ A version that breaks a question has projects of its own. One that only adds or 
 before: their label config is changed in place. Review projects show prelabels, blind ones none.
 """
 
+import re
 from datetime import datetime
 from difflib import unified_diff
 from functools import lru_cache
@@ -21,6 +22,9 @@ from goldloop.records import Project
 
 Purpose = Literal["review", "blind", "relabel"]
 _SUFFIX: Final[dict[Purpose, str]] = {"review": "", "blind": " blind", "relabel": " again"}
+_PURPOSES: Final = {suffix: purpose for purpose, suffix in _SUFFIX.items()}
+_VERSIONED: Final = re.compile(r".+ (?P<version>\d+\.\d+\.\d+)(?P<suffix> blind| again)?")
+_KEPT: Final = "Kept by goldloop: tasks come from the queue {}."
 _TITLE: Final = 50
 """Characters that Label Studio takes for a project's title."""
 
@@ -48,11 +52,26 @@ def title_of(codebook: Codebook, purpose: Purpose) -> str:
     return f"{codebook.name[: room - 7]}-{ids.key('title', codebook.name)[:6]}{end}"
 
 
+def named_by(title: str, codebook: Codebook) -> tuple[str, Purpose] | None:
+    """The version and the purpose of a project of this codebook, by its title; None where it has another one."""
+    found = _VERSIONED.fullmatch(title)
+    if found is None:
+        return None
+    purpose = _PURPOSES[found["suffix"] or ""]
+    same = title_of(codebook.model_copy(update={"version": found["version"]}), purpose) == title
+    return (found["version"], purpose) if same else None
+
+
+def kept_for(description: str, queue: str) -> bool:
+    """Whether a project's description says that it is one of this queue's, whatever people made of its title."""
+    return description.endswith(_KEPT.format(queue))
+
+
 def draft_of(codebook: Codebook, purpose: Purpose) -> ProjectDraft:
     blind = purpose != "review"
     return ProjectDraft(
         title=title_of(codebook, purpose),
-        description=f"{codebook.title}. Kept by goldloop: tasks come from the queue {codebook.name}.",
+        description=f"{codebook.title}. {_KEPT.format(codebook.name)}",
         instruction=codebook.purpose,
         label_config=render(codebook, blind=blind),
         annotations_per_task=codebook.queue.annotations_per_trace,

@@ -1,30 +1,33 @@
 """The outbox -> Langfuse scores, dataset items, lines of the golden set. A repeated run sends nothing new.
 
 A score that Langfuse took is not yet there: it drops some silently, after a 200. So each is read back once the
-server's lag has passed, and only then counts as published.
+server's lag has passed, and only then counts as published; so is each deletion.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import cached_property
 
 from goldloop.codebook.lineage import CodebookVersion
 from goldloop.codebook.schema import Codebook
-from goldloop.errors import RejectedError
+from goldloop.errors import RejectedError, RetryableError
 from goldloop.pipeline.parking import park
 from goldloop.pipeline.payload import fetch
-from goldloop.ports import Clock, EvalDue, Progress, ScoreSink, Shelf, Store, TraceSource
-from goldloop.records import EvalRow, Record, Score
+from goldloop.pipeline.read_back import Doomed, Looking, ReadBack
+from goldloop.ports import EvalDue, Progress, ScoreSink, Shelf, Store, TraceSource
+from goldloop.records import EvalRow, Receipt, Record, Score
 from goldloop.resolution.eval_rows import eval_row
 
-_BATCH = 500
+_BATCH = 1000
 _EVAL_BATCH = 50
-_NEVER = timedelta(minutes=15)
-"""A score that was taken this long ago and is still not readable was dropped."""
+_LATE = timedelta(hours=1)
+"""So long after its deletion a score is looked for again: a creation that was held up may come after it."""
 
 
 class PublishSummary(Record):
+    """`deleted` are scores that were seen to be gone; `unconfirmed` counts what the next run looks for."""
+
     sent: int
     deleted: int
     confirmed: int
@@ -33,16 +36,7 @@ class PublishSummary(Record):
     eval_rows_removed: int
     parked: int
     traces_published: int
-
-
-@dataclass(frozen=True)
-class ReadBack:
-    """How long a run waits for what it sent to become readable; what is not by then is looked for in the next."""
-
-    clock: Clock
-    sleep: Callable[[float], None]
-    patience: timedelta = timedelta(seconds=30)
-    pause: timedelta = timedelta(seconds=1)
+    never_appeared: int = 0
 
 
 def publish(
@@ -54,71 +48,105 @@ def publish(
     read_back: ReadBack,
     progress: Progress,
 ) -> PublishSummary:
-    """Send what is due of this queue, of every codebook version, and read it back."""
-    run = _Publish(codebook, store, read_back.clock)
-    run.scores(scores, progress)
-    run.eval_rows(source, shelves, progress)
-    unconfirmed = run.confirm(scores, read_back)
+    """Send what is due of this queue, of every codebook version, and read it back.
+
+    Raises: RetryableError, which says what is left; the next run goes on with it.
+    """
+    run = _Publish(codebook, scores, store, read_back, progress)
+    try:
+        run.send()
+        run.delete()
+        run.eval_rows(source, shelves)
+        run.confirm()
+    except RetryableError as error:
+        raise _with_what_is_left(error, store, codebook.name) from error
     return PublishSummary(
         sent=run.sent,
-        deleted=run.deleted,
-        confirmed=run.confirmed,
-        unconfirmed=unconfirmed,
+        deleted=run.looking.deleted,
+        confirmed=run.looking.confirmed,
+        unconfirmed=run.looking.left,
         eval_rows=run.rows_put,
         eval_rows_removed=run.rows_removed,
         parked=run.parked,
         traces_published=store.mark_published(codebook.name),
+        never_appeared=len(run.looking.dropped),
     )
 
 
+def waiting(scores_by_state: dict[str, int], eval_rows: int) -> str:
+    """What is in the outbox, in words; "" where nothing is."""
+    scores = scores_by_state.get
+    told = {
+        "scores to send": scores("due", 0),
+        "scores to read back": scores("sent", 0),
+        "scores to delete": scores("delete_due", 0),
+        "eval rows to write": eval_rows,
+    }
+    return ", ".join(f"{number:,} {what}" for what, number in told.items() if number)
+
+
+def _with_what_is_left(error: RetryableError, store: Store, queue: str) -> RetryableError:
+    counts = store.counts(queue)
+    left = waiting(counts.scores_by_state, counts.eval_rows_waiting)
+    said = f"{str(error).rstrip('.')}; left for the next run: {left}." if left else str(error)
+    return RetryableError(error.server, said, retry_after=error.retry_after)
+
+
 class _Publish:
-    def __init__(self, codebook: Codebook, store: Store, clock: Clock) -> None:
-        self.queue, self.store, self.clock = codebook.name, store, clock
-        self.sent = self.deleted = self.confirmed = self.rows_put = self.rows_removed = self.parked = 0
+    def __init__(
+        self, codebook: Codebook, sink: ScoreSink, store: Store, read_back: ReadBack, progress: Progress
+    ) -> None:
+        self.queue, self.sink, self.store = codebook.name, sink, store
+        self.clock, self.progress = read_back.clock, progress
+        self.looking = Looking(codebook.name, sink, store, read_back)
+        self.doomed = Doomed()
+        self.sent = self.rows_put = self.rows_removed = self.parked = 0
 
     @cached_property
     def asked(self) -> CodebookVersion:
         """What eval rows are written by: whoever publishes a version has to take the queue's lock first."""
         return self.store.lineage(self.queue).newest
 
-    def scores(self, sink: ScoreSink, progress: Progress) -> None:
-        while due := self.store.due_scores(self.queue, _BATCH):
-            receipts = sink.send(due)
-            taken = [receipt.key for receipt in receipts if receipt.accepted]
-            self.store.mark_scores_sent(taken, self.clock())
-            refused = {receipt.key: receipt.reason for receipt in receipts if not receipt.accepted}
-            for score in due:
-                if score.score_id in refused:
-                    self._park_score(score, "rejected", refused[score.score_id])
-            self.sent += len(taken)
-            progress(self.sent, None)
-        while gone := self.store.due_deletions(self.queue, _BATCH):
-            for score_id in gone:
-                sink.delete(score_id)
-            self.store.mark_scores_deleted(gone)
-            self.deleted += len(gone)
-            progress(self.sent + self.deleted, None)
+    def send(self) -> None:
+        """A batch is noted, and the next one read, while the server works on the one between: here alone is written."""
+        sent: tuple[list[Score], list[Receipt]] | None = None
+        due = self.store.due_scores(self.queue, _BATCH)
+        with ThreadPoolExecutor(1, thread_name_prefix="send") as thread:
+            while due:
+                under_way = thread.submit(self.sink.send, due)
+                if sent:
+                    self._note(*sent)
+                coming = self.store.due_scores(self.queue, _BATCH, due[-1])
+                sent, due = (due, under_way.result()), coming
+        if sent:
+            self._note(*sent)
 
-    def confirm(self, sink: ScoreSink, read_back: ReadBack) -> int:
-        """Read back until all is there or patience ends; how many are still open."""
-        deadline = self.clock() + read_back.patience
-        while open_scores := self.store.unconfirmed_scores(self.queue):
-            shown = sink.read([score.score_id for score, _ in open_scores])
-            there = [score.score_id for score, _ in open_scores if shown.get(score.score_id) == score.value]
-            self.store.mark_scores_confirmed(there)
-            self.confirmed += len(there)
-            if len(there) == len(open_scores):
-                break
-            if self.clock() >= deadline:
-                return self._give_up([pair for pair in open_scores if pair[0].score_id not in there])
-            read_back.sleep(read_back.pause.total_seconds())
-        return 0
+    def _note(self, due: Sequence[Score], receipts: Sequence[Receipt]) -> None:
+        now = self.clock()
+        taken = [receipt.key for receipt in receipts if receipt.accepted]
+        self.store.mark_scores_sent(taken, now)
+        refused = {receipt.key: receipt.reason for receipt in receipts if not receipt.accepted}
+        for score in due:
+            if score.score_id in refused:
+                self._park_score(score, "rejected", refused[score.score_id])
+        self.looking.note([score for score in due if score.score_id not in refused], now)
+        self.sent += len(taken)
+        self.progress(self.sent, None)
 
-    def _give_up(self, missing: Sequence[tuple[Score, datetime]]) -> int:
-        dropped = [score for score, sent_at in missing if self.clock() - sent_at > _NEVER]
-        for score in dropped:
+    def delete(self) -> None:
+        """They stay due until they were seen to be gone; what is shown again since an earlier run goes again."""
+        back = self.store.deleted_since(self.queue, self.clock() - _LATE)
+        if back and (shown := self.sink.read(back)):
+            self.store.delete_again(sorted(shown))
+        if gone := self.store.due_deletions(self.queue):
+            self.doomed = Doomed(set(gone), self.sink.read(gone).keys(), self.clock())
+            self.sink.delete(gone)
+            self.progress(self.sent + len(gone), None)
+
+    def confirm(self) -> None:
+        self.looking.look(self.doomed, self.send)
+        for score in self.looking.dropped:
             self._park_score(score, "never_appeared", "Langfuse took it and does not show it: it was dropped there")
-        return len(missing) - len(dropped)
 
     def _park_score(self, score: Score, reason: str, detail: str) -> None:
         error = RejectedError("Langfuse", detail, reason=reason)
@@ -126,7 +154,7 @@ class _Publish:
         park(self.store, "publish", subject, error, self.clock(), queue=self.queue, trace_id=score.trace_id)
         self.parked += 1
 
-    def eval_rows(self, source: TraceSource, shelves: Sequence[Shelf], progress: Progress) -> None:
+    def eval_rows(self, source: TraceSource, shelves: Sequence[Shelf]) -> None:
         while due := self.store.due_eval_rows(self.queue, _EVAL_BATCH):
             gone = [one.row_id for one in due if one.remove]
             rows = [row for one in due if not one.remove and (row := self._row(source, one))]
@@ -143,7 +171,7 @@ class _Publish:
             self.store.mark_eval_rows_done([*put, *gone])
             self.rows_put += len(put)
             self.rows_removed += len(gone)
-            progress(self.rows_put + self.rows_removed, None)
+            self.progress(self.rows_put + self.rows_removed, None)
 
     def _row(self, source: TraceSource, due: EvalDue) -> EvalRow | None:
         try:

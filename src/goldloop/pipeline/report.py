@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from goldloop.codebook.schema import Codebook
+from goldloop.pipeline.publish import waiting
 from goldloop.ports import QueueCounts, Store
 from goldloop.records import Record, State
 from goldloop.resolution.across import resolve_across
@@ -82,6 +83,8 @@ def notices(made: Report) -> list[str]:
     """What somebody should know or do, in sentences."""
     counts = made.counts
     said = []
+    if left := waiting(counts.scores_by_state, counts.eval_rows_waiting):
+        said.append(f"On the way to Langfuse and the golden set: {left}. The next `goldloop publish` goes on with it.")
     if counts.skips_by_reason:
         said.append("Skipped: " + ", ".join(f"{reason} {n}" for reason, n in counts.skips_by_reason.items()) + ".")
     if made.for_the_adjudicator:

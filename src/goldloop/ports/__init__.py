@@ -6,11 +6,13 @@ will), `FatalError` (nothing will until a person acts). Nothing else of a vendor
 
 from goldloop.judge.protocol import Judge
 from goldloop.ports.judging import JudgeStore, Ledger, Prelabel, Reserved, Risks, Selection
+from goldloop.ports.rebuilding import RebuildStore
 from goldloop.ports.servers import (
     Clock,
     EvalSink,
     ListedConfig,
     Page,
+    Peek,
     Progress,
     ProjectDraft,
     ProjectSnapshot,
@@ -38,11 +40,13 @@ __all__ = [
     "ListedConfig",
     "OpenTrace",
     "Page",
+    "Peek",
     "Prelabel",
     "Progress",
     "ProjectDraft",
     "ProjectSnapshot",
     "QueueCounts",
+    "RebuildStore",
     "Reserved",
     "Risks",
     "ScoreConfigs",

@@ -16,10 +16,13 @@ from goldloop.records import (
     Record,
     Score,
     ScoreConfig,
+    ShownScore,
     Signal,
+    TaskOrigin,
     TaskSnapshot,
     Trace,
     Utc,
+    Value,
 )
 
 RowT = TypeVar("RowT")
@@ -63,7 +66,7 @@ class TraceSource(Protocol):
         ...
 
     def signals(self, window: Window) -> Iterator[Page[Signal]]:
-        """Scores on traces with a timestamp in the window, goldloop's own among them: the caller knows their ids."""
+        """Scores on traces with a timestamp in the window, but for those that say that they are goldloop's own."""
         ...
 
     def trace(self, trace_id: str) -> Trace | None:
@@ -115,6 +118,14 @@ class TaskDraft(Record):
     prediction: dict[str, JsonValue] | None = None
 
 
+class Peek(Record):
+    """A project at a glance: how many tasks, when one of them changed last, and the server's own time (if it tells)."""
+
+    count: int
+    newest: Utc | None
+    at: Utc | None
+
+
 class TaskQueue(Protocol):
     """Label Studio. A task's trace is `data.trace_id`.
 
@@ -161,12 +172,24 @@ class TaskQueue(Protocol):
         """Tasks with `updated_at` after `since` (None: all), oldest change first, with all their annotations."""
         ...
 
+    def peek(self, project_id: int) -> Peek:
+        """One request: the cheap way to see that tasks changed, or that some were deleted."""
+        ...
+
     def task_count(self, project_id: int) -> int:
-        """How many tasks exist: the cheap way to see that some were deleted."""
+        """How many tasks exist."""
         ...
 
     def task_ids(self, project_id: int) -> set[int]:
         """Every task that exists."""
+        ...
+
+    def all_projects(self) -> list[ProjectSnapshot]:
+        """Every project that the key opens, oldest first, whoever made it."""
+        ...
+
+    def origins(self, project_id: int) -> Iterator[Page[TaskOrigin]]:
+        """Where each task comes from, by ascending id; tasks that do not say so were not made by goldloop: left out."""
         ...
 
 
@@ -177,12 +200,16 @@ class ScoreSink(Protocol):
         """One receipt for each score in their order, whatever happened to the others of the batch."""
         ...
 
-    def delete(self, score_id: str) -> None:
-        """Deleting what is not there is no error."""
+    def delete(self, score_ids: Sequence[str]) -> None:
+        """Deleting what is not there is no error; after an error delete all again."""
         ...
 
-    def read(self, score_ids: Sequence[str]) -> dict[str, str | float]:
-        """The values that the server shows by now, by score id; BOOLEAN as 1.0 or 0.0."""
+    def read(self, score_ids: Sequence[str]) -> dict[str, ShownScore]:
+        """What the server shows by now, by score id; a BOOLEAN's value as 1.0 or 0.0."""
+        ...
+
+    def listed(self, names: Sequence[str]) -> Iterator[list[ShownScore]]:
+        """Every score of these names, newest first, a page at a time: goldloop's own and anybody else's."""
         ...
 
 
@@ -229,6 +256,10 @@ class EvalSink(Protocol):
 
     def row_ids(self, dataset: str) -> set[str]:
         """Ids of the rows that count: removed ones do not."""
+        ...
+
+    def shown(self, dataset: str, queue: str) -> dict[str, dict[str, Value]]:
+        """Labels, by row id, of the rows that goldloop wrote for this queue; rows of anybody else are left out."""
         ...
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from goldloop.codebook.lineage import Lineage, Since
 from goldloop.codebook.schema import Codebook
 from goldloop.ports.judging import JudgeStore
+from goldloop.ports.outbox import OutboxStore
 from goldloop.ports.servers import Window
 from goldloop.ports.stored import Column, EvalDue, OpenTrace, QueueCounts, SignalColumns
 from goldloop.quality.yields import PolicyCount
@@ -28,7 +29,7 @@ from goldloop.records import (
 from goldloop.sampling.frame import Frame
 
 
-class Store(JudgeStore, Protocol):
+class Store(JudgeStore, OutboxStore, Protocol):
     """goldloop's memory. Every method is one transaction; times come from the caller."""
 
     # -- codebooks and projects
@@ -166,7 +167,14 @@ class Store(JudgeStore, Protocol):
         """Those of the traces that the queue drew, whatever became of them."""
         ...
 
-    def signals(self, trace_id: str) -> list[Signal]: ...
+    def signals(self, trace_id: str) -> list[Signal]:
+        """Oldest first."""
+        ...
+
+    def signals_of(self, trace_ids: Sequence[str]) -> dict[str, list[Signal]]:
+        """As `signals`, of many traces, by trace id; a trace without any is left out."""
+        ...
+
     def begin_import(self, queue: str, trace_ids: Sequence[str], at: datetime) -> set[str]:
         """Note that these are about to be imported. Those that were noted before come back: look them up first."""
         ...
@@ -177,8 +185,23 @@ class Store(JudgeStore, Protocol):
 
     # -- gather
     def task(self, project_id: int, task_id: int) -> Task | None: ...
+    def tasks_of(self, project_id: int, task_ids: Sequence[int], *, standing: bool = False) -> dict[int, Task]:
+        """As `task`, of many, by task id; those that the store does not know are left out.
+
+        With `standing` those too that were deleted, as far as it knows.
+        """
+        ...
+
     def task_ids(self, project_id: int) -> set[int]:
         """Tasks that existed when last looked at."""
+        ...
+
+    def task_count(self, project_id: int) -> int:
+        """How many these are."""
+        ...
+
+    def annotations_of(self, project_id: int, task_ids: Sequence[int]) -> dict[int, list[Annotation]]:
+        """Those of these tasks that stand: not the deleted ones. By task id; tasks without any are left out."""
         ...
 
     def annotations(self, queue: str, trace_id: str, *, second: bool = False) -> list[Annotation]:
@@ -189,7 +212,10 @@ class Store(JudgeStore, Protocol):
         ...
 
     def save_annotations(self, annotations: Sequence[Annotation], at: datetime) -> None:
-        """Upsert by key, append each to the history, and note their traces as due for resolve."""
+        """Upsert by key, append each to the history, and note their traces as due for resolve.
+
+        So is the trace that an annotation was on before, where it was moved to another task.
+        """
         ...
 
     def mark_tasks_deleted(self, project_id: int, task_ids: Sequence[int], at: datetime) -> list[str]:
@@ -224,31 +250,8 @@ class Store(JudgeStore, Protocol):
         ...
 
     def answers(self, queue: str, trace_id: str) -> list[Answer]: ...
-
-    # -- publish
-    def due_scores(self, queue: str, limit: int) -> list[Score]:
-        """What to send next. Being handed out is counted: a score that may have been sent is never just dropped.
-
-        A trace that is due for resolve has nothing to send until it was resolved; the same goes for its eval row.
-        """
-        ...
-
-    def due_deletions(self, queue: str, limit: int) -> list[str]: ...
-    def mark_scores_sent(self, score_ids: Sequence[str], at: datetime) -> None: ...
-    def mark_scores_deleted(self, score_ids: Sequence[str]) -> None: ...
-    def unconfirmed_scores(self, queue: str) -> list[tuple[Score, datetime]]:
-        """Scores that were sent, and when, but not yet read back."""
-        ...
-
-    def mark_scores_confirmed(self, score_ids: Sequence[str]) -> None: ...
-    def score_ids(self, queue: str) -> list[str]:
-        """Scores that should stand in Langfuse: sent or confirmed."""
-        ...
-
-    def due_eval_rows(self, queue: str, limit: int) -> list[EvalDue]: ...
-    def mark_eval_rows_done(self, row_ids: Sequence[str]) -> None: ...
-    def mark_published(self, queue: str) -> int:
-        """Resolved traces with nothing left in the outbox turn to published; how many did."""
+    def answers_of(self, queue: str, trace_ids: Sequence[str]) -> dict[str, list[Answer]]:
+        """As `answers`, of many traces, by trace id; a trace without any is left out."""
         ...
 
     # -- report, parked, lock

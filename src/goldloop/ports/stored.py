@@ -58,6 +58,7 @@ class QueueCounts(Record):
     parked_by_reason: dict[str, int]
     scores_by_state: dict[str, int]
     eval_rows: int
+    eval_rows_waiting: int = Field(default=0, description="to be written or taken out")
     oldest_open: Utc | None
     annotations: int
     skips: int

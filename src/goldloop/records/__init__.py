@@ -26,6 +26,7 @@ from goldloop.records.judging import (
     Vote,
 )
 from goldloop.records.results import (
+    MARK,
     EvalRow,
     Parked,
     Receipt,
@@ -52,10 +53,12 @@ from goldloop.records.way import (
     Project,
     State,
     Task,
+    TaskOrigin,
     TaskSnapshot,
 )
 
 __all__ = [
+    "MARK",
     "Annotation",
     "AnnotationSnapshot",
     "Answer",
@@ -89,6 +92,7 @@ __all__ = [
     "State",
     "Step",
     "Task",
+    "TaskOrigin",
     "TaskSnapshot",
     "Trace",
     "TraceFeatures",

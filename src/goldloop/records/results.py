@@ -45,6 +45,10 @@ class Score(Record):
     event_at: Utc
 
 
+MARK = "goldloop"
+"""The key in a score's metadata by which goldloop's own are known; it holds `queue@version`."""
+
+
 class ShownScore(Record):
     """A score as Langfuse shows it. `event_at` is that of the revision, where goldloop wrote it into the metadata."""
 

@@ -24,7 +24,9 @@ class DrawRun(Record):
 
     `mix` are the shares that were asked for, `shares` those that it had: a policy without candidates gives its share
     back. `plan` is the rest of what it was drawn by (`pipeline.plan.DrawPlan`), `frame` says which candidates there
-    were, with a digest of them, `explanation` what came of it. They are empty in rows of before the plan was kept.
+    were, with a digest of them, `explanation` what came of it. They are empty in rows of before the plan was kept,
+    and of one that was rebuilt from its tasks:
+    its `frame` says so, and which share of each policy's draws was left when these were made.
     """
 
     run_id: str
@@ -43,6 +45,11 @@ class DrawRun(Record):
     explanation: dict[str, JsonValue] = Field(default_factory=dict)
     settings_hash: str
     code_version: str
+
+    @property
+    def rebuilt(self) -> bool:
+        """Whether it is made of what its tasks say: what else it drew from, and by what, nobody knows."""
+        return self.frame.get("rebuilt") is True
 
 
 class Draw(Record):
@@ -69,6 +76,7 @@ class Draw(Record):
     double_probability: Probability = 0.0
     annotators: int | None = Field(default=None, description="how many judge it; None: as many as the codebook says")
     kept: Probability = Field(default=1.0, description="share of its draw's traces, by policy, that did not expire")
+    drawn_at: Utc | None = Field(default=None, description="when its run drew it")
 
     @property
     def inclusion(self) -> float:
@@ -139,10 +147,46 @@ class TaskSnapshot(Record):
     task_id: int
     project_id: int
     trace_id: str | None = None
+    queue: str | None = Field(default=None, description="the queue that goldloop made it for, as its data says")
     shown_output: str = Field(default="", description="the answer as the task shows it: `data.output`")
     updated_at: Utc
     annotations: tuple[AnnotationSnapshot, ...] = ()
     predictions: int = Field(default=0, description="how many prelabels the task carries")
+
+
+class TaskOrigin(Record):
+    """Where a task of goldloop's comes from, as its data says (docs/task-data.md), without its payload.
+
+    What tasks of before did not say is None, or as it is where nothing was special.
+    """
+
+    task_id: int
+    project_id: int
+    created_at: Utc
+    trace_id: str
+    queue: str
+    codebook: str
+    draw_run: str
+    policy: str
+    pi: Probability
+    stratum: str
+    blind: bool = False
+    blind_probability: Probability = 0.0
+    double: bool = False
+    double_probability: Probability = 0.0
+    annotators: int | None = None
+    kept: Probability = 1.0
+    mixture: dict[str, Probability] = Field(default_factory=dict)
+    priority: int = 0
+    certain: bool = False
+    capped: bool = False
+    drawn_at: Utc | None = None
+    since: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """The codebook version that asks it."""
+        return self.codebook.partition("@")[2]
 
 
 class Annotation(Record):

@@ -56,6 +56,7 @@ class Scoring:
                 "annotator": annotation.annotator,
                 "annotated_at": annotation.updated_at.isoformat(),
                 "prelabel_shown": annotation.from_prediction,
+                **_remarks(annotation),
                 **_others(asked, made, annotation),
             },
             environment=self.environment,
@@ -124,11 +125,16 @@ def provenance(draw: Draw) -> dict[str, JsonValue]:
     return told
 
 
+def quarantined_name(name: str, since: str) -> str:
+    """What a score of this name is called once a later version asks something else than the one of `since`."""
+    return f"quarantined_{name}_{since}"
+
+
 def _quarantined(score: Score, since: str) -> Score:
     return score.model_copy(
         update={
             "score_id": ids.quarantined_score_id(score.score_id),
-            "name": f"quarantined_{score.name}_{since}",
+            "name": quarantined_name(score.name, since),
             "config_id": None,
             "metadata": {**score.metadata, "quarantined": True},
         }
@@ -142,6 +148,12 @@ def _carried(asked: CodebookVersion, made: CodebookVersion, annotation: Annotati
         for question in asked.codebook.questions
         if question.name in annotation.answers and made.since.get(question.name) == asked.since[question.name]
     ]
+
+
+def _remarks(annotation: Annotation) -> dict[str, JsonValue]:
+    """What is true of few annotations, and told of those alone."""
+    told: dict[str, JsonValue] = {"edited_by": annotation.edited_by} if annotation.edited_by else {}
+    return told | {"ground_truth": True} if annotation.ground_truth else told
 
 
 def _others(asked: CodebookVersion, made: CodebookVersion, annotation: Annotation) -> dict[str, JsonValue]:

@@ -12,9 +12,11 @@ from typing import Any, Final
 
 from goldloop.adapters.labelstudio.faults import unreadable
 from goldloop.adapters.labelstudio.http import Api
+from goldloop.ports import Peek
 
 PAGE_SIZE: Final = 500
 _LIST: Final = "list the project's tasks"
+_PATH: Final = "api/tasks/"
 
 Row = dict[str, Any]
 
@@ -46,6 +48,13 @@ class Listing:
 
     def total(self, project_id: int) -> int:
         return self._get(project_id, (), "id", "id", size=1)[1]
+
+    def peek(self, project_id: int) -> Peek:
+        wanted = self._wanted(project_id, (), "-updated_at", "id,updated_at", size=1)
+        answer, at = self._api.read_dated(_LIST, _PATH, wanted)
+        rows, total = self._rows(answer)
+        newest = datetime.fromisoformat(self._changed_at(rows[0])) if rows else None
+        return Peek(count=total, newest=newest, at=at)
 
     def by_id(self, project_id: int, include: str, filters: Sequence[Filter] = ()) -> Iterator[list[Row]]:
         """Pages of the tasks that all the filters let through, by ascending id."""
@@ -107,9 +116,24 @@ class Listing:
         annotations: bool = False,
         size: int | None = None,
     ) -> tuple[list[Row], int]:
+        wanted = self._wanted(project_id, filters, order, include, annotations=annotations, size=size)
+        return self._rows(self._api.read(_LIST, _PATH, wanted))
+
+    def _wanted(
+        self,
+        project_id: int,
+        filters: Sequence[Filter],
+        order: str,
+        include: str,
+        *,
+        annotations: bool = False,
+        size: int | None = None,
+    ) -> dict[str, str | int]:
+        """`order` is a field, with a minus before it for the greatest first."""
+        field = order.removeprefix("-")
         wanted = {
             "filters": {"conjunction": "and", "items": [one.as_json() for one in filters]},
-            "ordering": [f"tasks:{order}"],
+            "ordering": [f"{order.removesuffix(field)}tasks:{field}"],
         }
         params: dict[str, str | int] = {
             "project": project_id,
@@ -119,7 +143,9 @@ class Listing:
         }
         if annotations:
             params["fields"] = "all"
-        answer = self._api.read(_LIST, "api/tasks/", params)
+        return params
+
+    def _rows(self, answer: Any) -> tuple[list[Row], int]:
         try:
             rows, total = answer["tasks"], answer["total"]
         except (KeyError, TypeError) as error:

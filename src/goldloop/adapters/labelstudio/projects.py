@@ -1,18 +1,19 @@
 """Projects: found, made, compared with what they should be, and changed in place."""
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from goldloop.adapters.labelstudio.faults import SERVER, MissingError, unreadable
 from goldloop.adapters.labelstudio.http import NO_RETRY, Api, checked
 from goldloop.errors import RejectedError
 from goldloop.ports import ProjectDraft, ProjectSnapshot
 
-if TYPE_CHECKING:
-    from label_studio_sdk import AllRolesProjectList
-
 _CREATE: Final = "create the project"
 _CHANGE: Final = "change the project"
 _CHECK: Final = "check the label config"
+_ALL: Final = "list the projects"
+_FIND: Final = "find the project"
+_PAGE: Final = 100
+_FIELDS: Final = "id,title,description,expert_instruction,label_config,maximum_annotations,show_collab_predictions"
 
 
 class Projects:
@@ -34,6 +35,21 @@ class Projects:
     def find_project(self, title: str, known: int | None) -> ProjectSnapshot | None:
         project_id = self._known_project(known) or self._titled_project(title)
         return None if project_id is None else self._snapshot(project_id)
+
+    def all_projects(self) -> list[ProjectSnapshot]:
+        """Plain HTTP: the SDK's listing has not all the fields, and a project that is read alone is a request each."""
+        found: list[ProjectSnapshot] = []
+        page = 1
+        while True:
+            params: dict[str, str | int] = {"page": page, "page_size": _PAGE, "ordering": "id", "include": _FIELDS}
+            answer: Any = self.api.read(_ALL, "api/projects/", params)
+            try:
+                found += [self._as_snapshot(row, row["id"]) for row in answer["results"]]
+                if not answer["next"]:
+                    return sorted(found, key=lambda one: one.project_id)
+            except (KeyError, TypeError, ValueError):
+                raise unreadable(self.api.url, _ALL) from None
+            page += 1
 
     def check_label_config(self, project_id: int, label_config: str) -> None:
         """The server compares it with the annotations that are there; what they say is not repeated."""
@@ -65,33 +81,49 @@ class Projects:
         if known is None:
             return None
         try:
-            return self.api.sdk_read("find the project", lambda sdk: sdk.projects.get(known)).id
+            found = self.api.read(_FIND, f"api/projects/{known}/")
         except MissingError:
             return None
+        if not isinstance(found, dict) or found.get("id") != known:
+            raise unreadable(self.api.url, _FIND)
+        return known
 
     def _titled_project(self, title: str) -> int | None:
-        """The oldest one, where several have the title; the server's own filter asks only whether it is part of it."""
-        projects: list[AllRolesProjectList] = self.api.sdk_read(
-            "list the projects",
-            lambda sdk: list(sdk.projects.list(title=title, include="id,title", page_size=100)),
-        )
-        return min((one.id for one in projects if one.title == title and one.id is not None), default=None)
+        """The oldest one, where several have the title; the server's own filter asks only whether it is part of it.
+
+        Plain HTTP: the SDK reads an answer of another form as "there is none", and then a second one would be made.
+        """
+        found: list[int] = []
+        page = 1
+        while True:
+            params: dict[str, str | int] = {"page": page, "page_size": _PAGE, "title": title, "include": "id,title"}
+            answer: Any = self.api.read(_ALL, "api/projects/", params)
+            try:
+                found += [int(row["id"]) for row in answer["results"] if row["title"] == title]
+                if not answer["next"]:
+                    return min(found, default=None)
+            except (KeyError, TypeError, ValueError):
+                raise unreadable(self.api.url, _ALL) from None
+            page += 1
 
     def _snapshot(self, project_id: int) -> ProjectSnapshot:
         found: Any = self.api.read("read the project", f"api/projects/{project_id}/")
         try:
-            return ProjectSnapshot(
-                project_id=project_id,
-                url=self.project_url(project_id),
-                title=found["title"] or "",
-                description=found["description"] or "",
-                instruction=found["expert_instruction"] or "",
-                label_config=found["label_config"] or "",
-                annotations_per_task=found["maximum_annotations"],
-                show_predictions=found["show_collab_predictions"],
-            )
+            return self._as_snapshot(found, project_id)
         except (KeyError, TypeError, ValueError):
             raise unreadable(self.api.url, "read the project") from None
+
+    def _as_snapshot(self, found: Any, project_id: int) -> ProjectSnapshot:
+        return ProjectSnapshot(
+            project_id=project_id,
+            url=self.project_url(project_id),
+            title=found["title"] or "",
+            description=found["description"] or "",
+            instruction=found["expert_instruction"] or "",
+            label_config=found["label_config"] or "",
+            annotations_per_task=found["maximum_annotations"],
+            show_predictions=found["show_collab_predictions"],
+        )
 
     def _new_project(self, draft: ProjectDraft) -> int:
         made = self.api.sdk_once(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 from pydantic import SecretStr, ValidationError
@@ -15,15 +15,14 @@ from goldloop.adapters.labelstudio.faults import SERVER, MissingError, unreadabl
 from goldloop.adapters.labelstudio.http import NO_RETRY, Api
 from goldloop.adapters.labelstudio.listing import PAGE_SIZE, Filter, Listing
 from goldloop.adapters.labelstudio.projects import Projects
-from goldloop.adapters.labelstudio.rows import INCLUDE, emails, reason, snapshot, trace_id
+from goldloop.adapters.labelstudio.rows import INCLUDE, emails, origin, reason, snapshot, trace_id
 from goldloop.adapters.labelstudio.validation import invalid_predictions
 from goldloop.adapters.retries import Retries
 from goldloop.errors import ConfigError, FatalError, RejectedError, RetryableError
-from goldloop.ports import Page, TaskDraft
-from goldloop.records import TaskSnapshot
+from goldloop.ports import Page, Peek, TaskDraft
+from goldloop.records import TaskOrigin, TaskSnapshot
 
 if TYPE_CHECKING:
-    from label_studio_sdk import ImportApiRequest
     from label_studio_sdk import LabelStudio as Sdk
 
 OLDEST: Final = (1, 20)
@@ -98,14 +97,13 @@ class LabelStudio(Projects):
         """
         if not drafts:
             return []
-        request = cast("list[ImportApiRequest]", [_task(draft) for draft in drafts])  # dicts are what it sends anyway
-        made = self.api.sdk_once(
+        made = self.api.post_once(
             "import the tasks",
-            lambda sdk: sdk.projects.import_tasks(
-                id=project_id, request=request, return_task_ids=True, request_options=NO_RETRY
-            ),
+            f"api/projects/{project_id}/import",
+            {"return_task_ids": "true"},
+            b"[" + b",".join(map(_task, drafts)) + b"]",
         )
-        ids = (made.model_extra or {}).get("task_ids")
+        ids = made.get("task_ids") if isinstance(made, dict) else None
         if not isinstance(ids, list) or len(ids) != len(drafts) or not all(isinstance(one, int) for one in ids):
             raise RetryableError(
                 SERVER,
@@ -133,11 +131,27 @@ class LabelStudio(Projects):
                     page.rejected.append((str(row["id"]), reason(error)))
             yield page
 
+    def peek(self, project_id: int) -> Peek:
+        return self._listing.peek(project_id)
+
     def task_count(self, project_id: int) -> int:
         return self._listing.total(project_id)
 
     def task_ids(self, project_id: int) -> set[int]:
         return {row["id"] for rows in self._listing.by_id(project_id, "id") for row in rows}
+
+    def origins(self, project_id: int) -> Iterator[Page[TaskOrigin]]:
+        """The payload comes with it, for the server can't give a part of a task's data; none of it is kept."""
+        for rows in self._listing.by_id(project_id, "id,created_at,data"):
+            page: Page[TaskOrigin] = Page(rows=[], rejected=[])
+            for row in rows:
+                try:
+                    found = origin(row, project_id)
+                except ValidationError as error:
+                    page.rejected.append((str(row["id"]), reason(error)))
+                else:
+                    page.rows.extend([found] if found else [])
+            yield page
 
 
 class _Annotators:
@@ -194,16 +208,16 @@ def _set_overlap(sdk: "Sdk", *, task_id: str, annotators: int) -> None:
     sdk.tasks.update(task_id, overlap=annotators, request_options=NO_RETRY)
 
 
-def _task(draft: TaskDraft) -> dict[str, Any]:
+def _task(draft: TaskDraft) -> bytes:
+    """Its JSON."""
     task: dict[str, Any] = {"data": {**draft.data, "trace_id": draft.trace_id}}
     if draft.prediction is not None:
         task["predictions"] = [draft.prediction]
     try:
-        json.dumps(task, ensure_ascii=False, allow_nan=False).encode()
+        return json.dumps(task, ensure_ascii=False, allow_nan=False).encode()
     except ValueError:
         raise RejectedError(
             SERVER,
             f"The task of trace {draft.trace_id} holds a lone surrogate or a number that JSON has not: clean it first.",
             reason="not JSON",
         ) from None
-    return task

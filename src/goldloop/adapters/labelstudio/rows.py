@@ -5,14 +5,17 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
 
-from goldloop.records import AnnotationSnapshot, TaskSnapshot, Utc
+from goldloop.records import AnnotationSnapshot, TaskOrigin, TaskSnapshot, Utc
 
 INCLUDE: Final = (
     "id,updated_at,created_at,data,total_predictions,"
-    "annotations,result,completed_by,lead_time,was_cancelled,parent_prediction"
+    "annotations,result,completed_by,updated_by,ground_truth,lead_time,was_cancelled,parent_prediction"
 )
 """The fields that the rows below read, of a task and of its annotations. The payload is much of it: `data` holds the
 trace's id, and the server can't give one key alone."""
+
+
+_SHAPE: Final = "goldloop.task/"
 
 
 class _Person(BaseModel):
@@ -32,6 +35,8 @@ class _AnnotationRow(BaseModel):
     id: int
     result: list[dict[str, JsonValue]]
     completed_by: int | _Person | None = None
+    updated_by: int | None = None
+    ground_truth: bool = False
     was_cancelled: bool
     created_at: Utc
     updated_at: Utc
@@ -41,6 +46,11 @@ class _AnnotationRow(BaseModel):
     @property
     def person(self) -> int | None:
         return self.completed_by.id if isinstance(self.completed_by, _Person) else self.completed_by
+
+    @property
+    def editor(self) -> int | None:
+        """Who saved it last, where that is another person; an import names nobody."""
+        return None if self.updated_by == self.person else self.updated_by
 
     @property
     def from_prediction(self) -> bool:
@@ -66,6 +76,11 @@ def trace_id(data: Any) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
+def _queue(data: dict[str, Any]) -> str | None:
+    told = data.get("queue") if str(data.get("format", "")).startswith(_SHAPE) else None
+    return told if isinstance(told, str) else None
+
+
 def emails(users: Any) -> dict[int, str]:
     """Email by id, from the users listing; users without one are left out. Raises: ValidationError."""
     return {user.id: user.email for user in _USERS.validate_python(users) if user.email}
@@ -78,6 +93,7 @@ def snapshot(row: dict[str, Any], project_id: int, annotator: Callable[[int | No
         task_id=task.id,
         project_id=project_id,
         trace_id=trace_id(task.data),
+        queue=_queue(task.data),
         shown_output=output if isinstance(output := task.data.get("output"), str) else "",
         updated_at=task.updated_at,
         predictions=task.total_predictions,
@@ -91,10 +107,24 @@ def snapshot(row: dict[str, Any], project_id: int, annotator: Callable[[int | No
                 updated_at=one.updated_at,
                 lead_time_s=one.lead_time,
                 from_prediction=one.from_prediction,
+                edited_by=None if one.editor is None else annotator(one.editor),
+                ground_truth=one.ground_truth,
             )
             for one in sorted(task.annotations, key=lambda one: (one.created_at, one.id))
         ),
     )
+
+
+def origin(row: dict[str, Any], project_id: int) -> TaskOrigin | None:
+    """Where the task comes from; None where its data is not of goldloop's shape. Raises: ValidationError."""
+    data = row.get("data")
+    told = data.get("format") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or not isinstance(told, str) or not told.startswith(_SHAPE):
+        return None
+    # An empty text stands for what was not known when the task was made.
+    known = {name: data[name] for name in TaskOrigin.model_fields if data.get(name) not in (None, "")}
+    fields = {"task_id": row.get("id"), "project_id": project_id, "created_at": row.get("created_at")}
+    return TaskOrigin.model_validate(known | fields)
 
 
 def reason(error: ValidationError) -> str:

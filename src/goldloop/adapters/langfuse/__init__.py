@@ -81,6 +81,7 @@ def connect(  # noqa: PLR0913 - each is a setting, and named at the call
         ConfigError: the host is no address, or the rule of category or cluster is unknown.
     """
     api = Api(host, public_key, secret_key, transport=transport, retries=retries)
+    configs = LangfuseScoreConfigs(api)
     return Langfuse(
         source=LangfuseSource(
             api,
@@ -91,8 +92,8 @@ def connect(  # noqa: PLR0913 - each is a setting, and named at the call
             sketch=sketch,
             public_url=public_url,
         ),
-        scores=LangfuseScores(api),
-        score_configs=LangfuseScoreConfigs(api),
+        scores=LangfuseScores(api, configs),
+        score_configs=configs,
         datasets=LangfuseDatasets(api),
         api=api,
     )

@@ -5,7 +5,7 @@ and what an upsert leaves out or sends as null stays as it was, so every field i
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from goldloop.adapters.langfuse.http import Api, ConflictError, MissingError, en
 from goldloop.adapters.langfuse.listing import Listing
 from goldloop.adapters.langfuse.wire import DatasetItem
 from goldloop.errors import RejectedError
-from goldloop.records import EvalRow, Receipt
+from goldloop.records import EvalRow, Receipt, Value
 
 _ROWS: Final = "dataset-items"
 _PAGE: Final = 100
@@ -46,18 +46,31 @@ class LangfuseDatasets:
                 self._api.post(_ROWS, {"datasetName": dataset, "id": row_id, "status": _ARCHIVED})
 
     def row_ids(self, dataset: str) -> set[str]:
-        found: set[str] = set()
+        return {row.id for row in self._rows(dataset)}
+
+    def shown(self, dataset: str, queue: str) -> dict[str, dict[str, Value]]:
+        found: dict[str, dict[str, Value]] = {}
+        for row in self._rows(dataset):
+            match row.metadata:
+                case {"labels": dict(labels), "provenance": {"queue": str(of)}} if of == queue:
+                    found[row.id] = labels
+                case _:
+                    continue
+        return found
+
+    def _rows(self, dataset: str) -> Iterator[DatasetItem]:
+        """Those that are not archived."""
         page = 1
         while True:
             params = [("datasetName", dataset), ("page", str(page)), ("limit", str(_PAGE))]
             try:
                 answer = self._api.get(_ROWS, params)
             except MissingError:
-                return found
+                return
             listing = Listing(answer, DatasetItem, path=_ROWS, page=page)
-            found |= {row.id for row in listing.rows if row.status == _ACTIVE}
+            yield from (row for row in listing.rows if row.status == _ACTIVE)
             if page >= listing.total_pages:
-                return found
+                return
             page += 1
 
     def _ensure(self, dataset: str) -> None:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from goldloop.adapters.langfuse.http import SERVER, Api, Params, unreadable
 from goldloop.adapters.langfuse.wire import Wire, reason
+from goldloop.ahead import ahead
 from goldloop.codebook.text import clean
 from goldloop.errors import RetryableError
 
@@ -29,8 +30,7 @@ class Listing(Generic[RowT]):
 
     def __init__(self, answer: Any, row: type[RowT], *, path: str, key: str = "id", page: int = 1) -> None:
         found, meta = _page(answer, path)
-        cursor = meta.get("cursor")
-        self.cursor = cursor if isinstance(cursor, str) and cursor else None
+        self.cursor = _cursor(meta)
         total_pages = meta.get("totalPages")
         self.total_pages = total_pages if isinstance(total_pages, int) else 1
         self.rows: list[RowT] = []
@@ -43,18 +43,26 @@ class Listing(Generic[RowT]):
 
 
 def pages(api: Api, path: str, row: type[RowT], params: Params, *, key: str = "id") -> Iterator[Listing[RowT]]:
-    """All pages of a list with cursors, each fetched when it is asked for."""
+    """All pages of a list with cursors; one is fetched while the caller deals with the one before."""
+    for page, answer in enumerate(ahead(_answers(api, path, params)), start=1):
+        yield Listing(answer, row, path=path, key=key, page=page)
+
+
+def _answers(api: Api, path: str, params: Params) -> Iterator[Any]:
     cursor: str | None = None
-    page = 1
     while True:
-        turned = [*params, ("cursor", cursor)] if cursor else params
-        listing = Listing(api.get(path, turned), row, path=path, key=key, page=page)
-        yield listing
-        if listing.cursor is None:
+        answer = api.get(path, [*params, ("cursor", cursor)] if cursor else params)
+        yield answer
+        last, cursor = cursor, _cursor(_page(answer, path)[1])
+        if cursor is None:
             return
-        if listing.cursor == cursor:
+        if cursor == last:
             raise RetryableError(SERVER, f"Langfuse gives the same page of {path} again and again: try again later.")
-        cursor, page = listing.cursor, page + 1
+
+
+def _cursor(meta: dict[str, Any]) -> str | None:
+    cursor = meta.get("cursor")
+    return cursor if isinstance(cursor, str) and cursor else None
 
 
 def _page(answer: Any, path: str) -> tuple[list[Any], dict[str, Any]]:

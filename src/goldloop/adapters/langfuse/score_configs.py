@@ -1,6 +1,8 @@
 """Langfuse's score configs. There is no delete, no id of ours and no unique name: they are known by what they hold."""
 
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -13,22 +15,38 @@ from goldloop.records import ScoreConfig, ScoreType
 
 _PATH: Final = "score-configs"
 _PAGE: Final = 100
+_FRESH_S: Final = 10.0
 _OURS: Final = {ScoreType.NUMERIC, ScoreType.CATEGORICAL}
 
 
 class LangfuseScoreConfigs:
     """A `ScoreConfigs` over `GET`, `POST` and `PATCH` of `/score-configs`."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
+        self._clock = clock
+        self._kept: dict[str, ListedConfig] = {}
+        self._kept_at = -math.inf
 
     def listed(self) -> list[ListedConfig]:
         return self._listed(retry=True)
 
+    def by_id(self, wanted: Collection[str]) -> dict[str, ListedConfig]:
+        """Those that are there, for whoever asks again and again: a list some seconds old will do.
+
+        People change them by hand at any time, and so the list is never older; what is done here shows at once.
+        """
+        if self._clock() - self._kept_at > _FRESH_S or not self._kept.keys() >= set(wanted):
+            self._kept_at = self._clock()
+            self._kept = {one.config_id: one for one in self.listed()}
+        return self._kept
+
     def ensure(self, config: ScoreConfig) -> str:
+        self._kept_at = -math.inf
         return self._api.repeat(lambda: self._found(config) or self._create(config))
 
     def archive(self, config_id: str, *, archived: bool = True) -> None:
+        self._kept_at = -math.inf
         path = f"{_PATH}/{quote(config_id, safe='')}"
         self._api.repeat(lambda: self._api.once("PATCH", path, body={"isArchived": archived}))
 

@@ -2,37 +2,30 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final, Literal
 from urllib.parse import quote
 
-from goldloop.adapters.langfuse.assemble import ALTERNATIVE_KEY, DOCUMENT_KEYS, assemble
 from goldloop.adapters.langfuse.category import UNCATEGORISED, CategoryRule, trace_name
 from goldloop.adapters.langfuse.http import SERVER, Api, Params
 from goldloop.adapters.langfuse.listing import pages
 from goldloop.adapters.langfuse.payload import read_input
+from goldloop.adapters.langfuse.payloads import OBSERVATIONS, PAYLOAD_PAGE, Payloads
 from goldloop.adapters.langfuse.wire import Observation, ScoreRow
 from goldloop.codebook.sampling import WRITTEN
 from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError
 from goldloop.judge.settings import JUDGE_ENVIRONMENT
 from goldloop.ports import Page, Window
-from goldloop.records import Candidate, Signal, Trace
+from goldloop.records import MARK, Candidate, Signal, Trace
 from goldloop.sampling.sketch import NONE, simhash
 
 OLDEST: Final = (4, 16)
 BEFORE: Final = (6, 0)
 _VERSION: Final = re.compile(r"v?(\d{1,6})\.(\d{1,6})(\D|$)")
-_OBSERVATIONS: Final = "v2/observations"
 _SCORES: Final = "v3/scores"
 _PAGE: Final = 1000
 _SCORE_PAGE: Final = 100
-_PAYLOAD_PAGE: Final = 100
-"""Rows with input and output are as large as the app makes them, so few come at once."""
-_SIDE_BY_SIDE: Final = 8
-"""Traces whose payload is read at once. Each thread keeps to the waits that the server asks for."""
-_PAYLOAD_FIELDS: Final = "core,basic,time,io,metadata,model,usage,metrics,trace_context"
 
 
 class LangfuseSource:
@@ -71,6 +64,7 @@ class LangfuseSource:
         self._rootless = rootless
         self._sketch = sketch
         self._page_size = page_size
+        self._payloads = Payloads(api)
         self._project: str | None = None
 
     def check(self) -> str:
@@ -85,7 +79,7 @@ class LangfuseSource:
     def candidates(self, window: Window) -> Iterator[Page[Candidate]]:
         for roots in (True, False) if self._rootless else (True,):
             for listing in pages(
-                self._api, _OBSERVATIONS, Observation, self._selection(window, roots=roots), key="traceId"
+                self._api, OBSERVATIONS, Observation, self._selection(window, roots=roots), key="traceId"
             ):
                 yield Page(self._candidates(listing.rows, roots=roots), listing.rejected)
 
@@ -100,6 +94,8 @@ class LangfuseSource:
             rows: list[Signal] = []
             rejected = list(listing.rejected)
             for score in listing.rows:
+                if _is_ours(score):
+                    continue
                 signal = _signal(score)
                 if isinstance(signal, str):
                     rejected.append((score.id, signal))
@@ -109,42 +105,10 @@ class LangfuseSource:
 
     def trace(self, trace_id: str) -> Trace | None:
         """Raises: RejectedError where the server has observations of it and none can be read."""
-        params = [
-            ("limit", str(_PAYLOAD_PAGE)),
-            ("traceId", trace_id),
-            ("fields", _PAYLOAD_FIELDS),
-            ("expandMetadata", ",".join((*DOCUMENT_KEYS, ALTERNATIVE_KEY))),
-        ]
-        rows: list[Observation] = []
-        unreadable = 0
-        for listing in pages(self._api, _OBSERVATIONS, Observation, params):
-            rows.extend(listing.rows)
-            unreadable += len(listing.rejected)
-        if rows:
-            return assemble(rows, unreadable=unreadable)
-        if unreadable:
-            raise RejectedError(
-                SERVER,
-                f"No observation of trace {clean(trace_id)} can be read: look at it in Langfuse.",
-                reason="no readable observation",
-            )
-        return None
+        return self._payloads.trace(trace_id)
 
     def payloads(self, trace_ids: Sequence[str]) -> Iterator[Trace | RejectedError | None]:
-        """A request a trace, some of them under way at once.
-
-        No filter is known to give the observations of several traces together, and in one answer they would not fit.
-        """
-        if not trace_ids:
-            return
-        with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(trace_ids)), thread_name_prefix="payload") as threads:
-            yield from threads.map(self._payload, trace_ids)
-
-    def _payload(self, trace_id: str) -> Trace | RejectedError | None:
-        try:
-            return self.trace(trace_id)
-        except RejectedError as error:
-            return error
+        return self._payloads.traces(trace_ids)
 
     def trace_url(self, trace_id: str) -> str:
         if self._project is None:
@@ -166,7 +130,7 @@ class LangfuseSource:
             fields += ",metadata"
         io = self._sketch and roots
         return [
-            ("limit", str(min(self._page_size, _PAYLOAD_PAGE) if io else self._page_size)),
+            ("limit", str(min(self._page_size, PAYLOAD_PAGE) if io else self._page_size)),
             ("isRootObservation", "true" if roots else "false"),
             ("fields", fields + ",io" if io else fields),
             ("fromStartTime", iso(window.start)),
@@ -190,7 +154,7 @@ class LangfuseSource:
         return [self._candidate(list(found.values()), roots=roots) for found in by_trace.values()]
 
     def _candidate(self, observations: Sequence[Observation], *, roots: bool) -> Candidate:
-        first = min(observations, key=lambda each: (each.start_time, each.id))
+        first = min(observations, key=lambda each: (each.start_time, each.id)) if observations[1:] else observations[0]
         return Candidate(
             trace_id=first.trace_id,
             environment=first.environment or "default",
@@ -242,6 +206,11 @@ def _version(health: object, host: str) -> str:
     if (int(parts[1]), int(parts[2])) >= BEFORE:
         raise FatalError(SERVER, f"Langfuse at {host} is {clean(version)}: upgrade goldloop; {supported}.")
     return version
+
+
+def _is_ours(score: ScoreRow) -> bool:
+    """By goldloop's mark: a store that is new, or another one, does not know its id."""
+    return isinstance(score.metadata, dict) and MARK in score.metadata
 
 
 def _signal(score: ScoreRow) -> Signal | Literal["value: not of its type", "subject: missing"] | None:

@@ -17,7 +17,7 @@ def _text(value: Any) -> Any:
 
 
 def _optional(value: Any) -> Any:
-    return _text(value) or None
+    return (clean(value) if isinstance(value, str) else value) or None
 
 
 def _time(value: Any) -> Any:
@@ -54,7 +54,7 @@ def _object(value: Any) -> Any:
 
 Text = Annotated[str, BeforeValidator(_text)]
 OptionalText = Annotated[str | None, BeforeValidator(_optional)]
-Id = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+Id = Annotated[str, Field(min_length=1), BeforeValidator(_text)]
 Time = Annotated[datetime, BeforeValidator(_time)]
 OptionalTime = Annotated[datetime | None, BeforeValidator(_optional_time)]
 Number = Annotated[float | None, BeforeValidator(_number)]
@@ -120,6 +120,8 @@ class ScoreRow(Wire):
     value: Any = None
     timestamp: Time
     subject: Subject | None = None
+    comment: OptionalText = None
+    metadata: Any = None
 
 
 class DatasetItem(Wire):

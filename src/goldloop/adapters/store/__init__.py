@@ -19,9 +19,11 @@ from goldloop.adapters.store.locks import Locks
 from goldloop.adapters.store.migrate import migrate
 from goldloop.adapters.store.outbox import Outbox
 from goldloop.adapters.store.predictions import Predictions
+from goldloop.adapters.store.rebuilding import Rebuilding
 from goldloop.adapters.store.report import Report
 from goldloop.adapters.store.resolutions import Resolutions
 from goldloop.adapters.store.score_configs import ScoreConfigIds
+from goldloop.adapters.store.standing import Standing
 from goldloop.adapters.store.tasks import Tasks
 from goldloop.adapters.store.versions import Versions
 from goldloop.adapters.store.yields import Yields
@@ -42,7 +44,9 @@ class SqlStore(
     Annotations,
     Resolutions,
     Outbox,
+    Standing,
     ScoreConfigIds,
+    Rebuilding,
     Report,
     Yields,
     Aside,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, select
 
 from goldloop.adapters.store import tables
-from goldloop.adapters.store.rows import StorePart, found, note_due, record_of
+from goldloop.adapters.store.rows import StorePart, batches, found, note_due, record_of
 from goldloop.adapters.store.tables import annotation_history
 from goldloop.records import Annotation
 
@@ -18,16 +18,6 @@ def add_history(connection: Connection, rows: Sequence[Mapping[str, Any]], at: d
     if rows:
         history = [{**{name: row[name] for name in _REMEMBERED}, "seen_at": at} for row in rows]
         connection.execute(annotation_history.insert(), history)
-
-
-def _is_news(known: Annotation | None, new: Annotation) -> bool:
-    """Whether `new` says something else, and not something that was true before `known`."""
-    if known is None:
-        return True
-    if known == new:
-        return False
-    # A deletion does not move `updated_at`.
-    return new.updated_at >= known.updated_at or new.deleted != known.deleted
 
 
 class Annotations(StorePart):
@@ -44,20 +34,44 @@ class Annotations(StorePart):
         with self._db.read() as connection:
             return [record_of(Annotation, row) for row in connection.execute(query).mappings()]
 
-    def save_annotations(self, annotations: Sequence[Annotation], at: datetime) -> None:
-        """An annotation that is known as it is, or known in a later version, changes nothing.
+    def annotations_of(self, project_id: int, task_ids: Sequence[int]) -> dict[int, list[Annotation]]:
+        annotations = tables.annotations.c
+        standing: dict[int, list[Annotation]] = {}
+        with self._db.read() as connection:
+            for batch in batches(task_ids):
+                query = (
+                    select(tables.annotations)
+                    .where(
+                        annotations.project_id == project_id,
+                        annotations.task_id.in_(batch),
+                        annotations.deleted.is_(False),
+                    )
+                    .order_by(annotations.created_at, annotations.key)
+                )
+                for row in connection.execute(query).mappings():
+                    standing.setdefault(row["task_id"], []).append(record_of(Annotation, row))
+        return standing
 
-        `RejectedError`, and none is saved, where the queue never drew one of the traces.
+    def save_annotations(self, annotations: Sequence[Annotation], at: datetime) -> None:
+        """An annotation that is known as it is changes nothing; otherwise what is said last counts, however old.
+
+        Of two edits at once the one with the earlier `updated_at` may be the one that stands, and a server that was
+        restored from a backup says what it said before. One run at a time reads a queue, so that no reading overtakes
+        another. `RejectedError`, and none is saved, where the queue never drew one of the traces.
         """
+        if not annotations:
+            return
         keys = [annotation.key for annotation in annotations]
         with self._db.write() as connection:
             rows = found(connection, tables.annotations, "key", keys)
             current = {key: record_of(Annotation, row) for key, row in rows.items()}
+            before = {key: (one.queue, one.trace_id) for key, one in current.items()}
             news: list[Annotation] = []
             for annotation in annotations:
-                if _is_news(current.get(annotation.key), annotation):
+                if current.get(annotation.key) != annotation:
                     current[annotation.key] = annotation
                     news.append(annotation)
             self._db.upsert(connection, tables.annotations, [dict(annotation) for annotation in news])
             add_history(connection, [dict(annotation) for annotation in news], at)
-            note_due(connection, [(annotation.queue, annotation.trace_id) for annotation in news])
+            due = [(annotation.queue, annotation.trace_id) for annotation in news]
+            note_due(connection, due + [before[one.key] for one in news if one.key in before])

@@ -63,7 +63,12 @@ def keep_aside(database: Database, connection: Connection, parked: Parked) -> No
 
 
 def work_out_kept(connection: Connection, queue: str) -> None:
-    """By run and policy: of the draws that there was room for, the share that did not have to be set aside later."""
+    """By run and policy: of the draws that there was room for, the share that did not have to be set aside later.
+
+    A run that was rebuilt has those draws alone that were tasks: what it had lost before that stands with it.
+    """
+    frames = select(tables.draw_runs.c.run_id, tables.draw_runs.c.frame).where(tables.draw_runs.c.queue == queue)
+    before = {run_id: (frame or {}).get("kept", {}) for run_id, frame in connection.execute(frames).all()}
     draws, parked = tables.draws.c, tables.parked.c
     late = parked.parked_at > draws.drawn_at
     aside = and_(
@@ -85,7 +90,7 @@ def work_out_kept(connection: Connection, queue: str) -> None:
         .group_by(draws.run_id, draws.policy)
     )
     for run_id, policy, number, gone in connection.execute(query).all():
-        kept = 1 - gone / number if number else 1.0
+        kept = (1 - gone / number if number else 1.0) * before[run_id].get(policy, 1.0)
         these = and_(draws.run_id == run_id, draws.policy == policy, draws.kept != kept)
         connection.execute(update(tables.draws).where(these).values(kept=kept))
 

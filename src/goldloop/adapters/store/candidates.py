@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.engine import Database
 from goldloop.adapters.store.faults import SERVER
-from goldloop.adapters.store.rows import StorePart, found, record_of
+from goldloop.adapters.store.rows import StorePart, batches, found, record_of
 from goldloop.adapters.store.tables import scores
 from goldloop.errors import RejectedError
 from goldloop.records import Candidate, Signal
+
+_NONE: ColumnElement[Any] = literal_column("0")
+"""In the statement itself: as a parameter it would go to the database dozens of times with each row."""
 
 
 def _merged(page: Sequence[Candidate]) -> list[Candidate]:
@@ -33,12 +36,12 @@ def _upsert(database: Database, connection: Connection, rows: Sequence[dict[str,
     statement = database.insert(tables.candidates)
     old, new = tables.candidates.c, statement.excluded
     takes_over = or_(
-        and_(new.roots > 0, old.roots == 0),
+        and_(new.roots > _NONE, old.roots == _NONE),
         # An equal time is most likely the same root: its other fields may have been filled in since.
-        and_(new.timestamp <= old.timestamp, or_(new.roots > 0, old.roots == 0)),
+        and_(new.timestamp <= old.timestamp, or_(new.roots > _NONE, old.roots == _NONE)),
     )
     changed: dict[str, ColumnElement[Any]] = {
-        name: case((takes_over, new[name]), else_=old[name]) for name in Candidate.model_fields
+        name: case((takes_over, new[name]), else_=old[name]) for name in Candidate.model_fields if name != "trace_id"
     }
     changed["roots"] = case((new.roots > old.roots, new.roots), else_=old.roots)
     connection.execute(statement.on_conflict_do_update(index_elements=["trace_id"], set_=changed), rows)
@@ -51,7 +54,7 @@ class Candidates(StorePart):
         `roots` is the most roots that came in one call, a lower bound of how many the trace has: the overlap of a
         scan brings the same roots again, and they must not count twice.
         """
-        rows = [{**dict(candidate), "seen_at": seen_at} for candidate in _merged(candidates)]
+        rows = [{**vars(candidate), "seen_at": seen_at} for candidate in _merged(candidates)]
         if rows:
             with self._db.write() as connection:
                 _upsert(self._db, connection, rows)
@@ -59,7 +62,7 @@ class Candidates(StorePart):
     def save_signals(self, signals: Sequence[Signal]) -> None:
         with self._db.write() as connection:
             own = found(connection, scores, "score_id", [signal.signal_id for signal in signals])
-            rows = [dict(signal) for signal in signals if signal.signal_id not in own]
+            rows = [vars(signal) for signal in signals if signal.signal_id not in own]
             self._db.upsert(connection, tables.signals, rows)
 
     def candidate_count(self) -> int:
@@ -83,3 +86,13 @@ class Candidates(StorePart):
         query = select(signals).where(signals.c.trace_id == trace_id).order_by(signals.c.at, signals.c.signal_id)
         with self._db.read() as connection:
             return [record_of(Signal, row) for row in connection.execute(query).mappings()]
+
+    def signals_of(self, trace_ids: Sequence[str]) -> dict[str, list[Signal]]:
+        signals = tables.signals
+        known: dict[str, list[Signal]] = {}
+        with self._db.read() as connection:
+            for batch in batches(trace_ids):
+                query = select(signals).where(signals.c.trace_id.in_(batch)).order_by(signals.c.at, signals.c.signal_id)
+                for row in connection.execute(query).mappings():
+                    known.setdefault(row["trace_id"], []).append(record_of(Signal, row))
+        return known

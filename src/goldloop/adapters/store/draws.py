@@ -35,7 +35,7 @@ class Draws(StorePart):
         ]
         with self._db.write() as connection:
             taken = len(found(connection, tables.draw_runs, "run_id", [run.run_id]))
-            for table, those in _apart(rows):
+            for table, those in apart(rows):
                 for batch in batches(those):
                     trace_ids = [row["trace_id"] for row in batch]
                     known = table.c.queue == run.queue, table.c.trace_id.in_(trace_ids)
@@ -45,7 +45,7 @@ class Draws(StorePart):
                     SERVER, f"Another draw of queue {run.queue} came first and has some of these traces: draw again."
                 )
             connection.execute(tables.draw_runs.insert(), {**dict(run), "seed": str(run.seed)})
-            for table, those in _apart(rows):
+            for table, those in apart(rows):
                 if those:
                     columns = {column.name for column in table.columns}
                     connection.execute(
@@ -133,7 +133,7 @@ class Draws(StorePart):
         return found
 
 
-def _apart(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
+def apart(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
     """First draws, and draws of what has an answer already."""
     yield tables.draws, [row for row in rows if row["policy"] != RELABEL]
     yield tables.relabels, [row for row in rows if row["policy"] == RELABEL]

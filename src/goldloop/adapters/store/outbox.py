@@ -1,22 +1,31 @@
-"""The two outboxes: scores on their way to Langfuse, eval rows on their way to the golden set.
+"""What is to be sent, what was sent, and what was seen to have arrived: scores to Langfuse, rows to the golden set.
 
-A score goes due -> sent -> confirmed and delete_due -> deleted; an eval row due -> done and remove_due -> removed; both
-may turn to parked. A row counts as tried from the moment it is handed out: a run that dies between sending it and
+A score goes due -> sent -> confirmed, and delete_due -> deleted; an eval row due -> done, and remove_due -> removed;
+any may turn to parked. A row counts as tried from the moment it is handed out: a run that dies between sending it and
 saying so has told the server, so that taking the row back later takes a deletion.
+
+A deletion is sent, and stays due until the server was seen to show the score no more: one that is lost is sent again
+by the next run. A deletion carries no time, so a server that works off a delayed creation after it shows the score
+again. That is why `deleted` rows are not forgotten: each run looks for those of the last hour once more
+(`deleted_since`), and a comparison with the server for all of them; what stands again is deleted again.
+
+What stood and is missing, or stands with a revision that is not ours, is sent again as a later revision (see
+`goldloop.adapters.store.standing`): an equal or older one the server would ignore.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Table, exists, select, update
+from sqlalchemy import ColumnElement, Table, exists, literal, select, tuple_, update
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.rows import StorePart, batches, record_of, set_where
 from goldloop.ports import EvalDue
-from goldloop.records import Score, State
+from goldloop.records import Score, ScoreType, State
 
 
-def _is_settled(table: Table) -> ColumnElement[bool]:
+def is_settled(table: Table) -> ColumnElement[bool]:
     """Whether the row's trace is not to be resolved again: what it says then may be of a version that is over."""
     draws = tables.draws.c
     unsettled = exists().where(
@@ -25,41 +34,51 @@ def _is_settled(table: Table) -> ColumnElement[bool]:
     return ~unsettled
 
 
+_SCORE = [tables.scores.c[name] for name in Score.model_fields]
+
+
+def _score(row: Sequence[Any]) -> Score:
+    """By position and as it was checked before it was stored: there may be very many, and a check of each takes long."""
+    fields = dict(zip(Score.model_fields, row, strict=True))
+    return Score.model_construct(**{**fields, "data_type": ScoreType(fields["data_type"])})
+
+
 class Outbox(StorePart):
-    def due_scores(self, queue: str, limit: int) -> list[Score]:
+    def due_scores(self, queue: str, limit: int, after: Score | None = None) -> list[Score]:
         """Oldest first, and handed out: they count as tried from now on."""
         scores = tables.scores
-        query = (
-            select(scores)
-            .where(scores.c.queue == queue, scores.c.state == "due", _is_settled(scores))
-            .order_by(scores.c.event_at, scores.c.score_id)
-            .limit(limit)
-        )
+        order = (scores.c.event_at, scores.c.score_id)
+        query = select(*_SCORE).where(scores.c.queue == queue, scores.c.state == "due", is_settled(scores))
+        if after is not None:
+            query = query.where(tuple_(*order) > tuple_(literal(after.event_at), literal(after.score_id)))
         with self._db.write() as connection:
-            due = [record_of(Score, row) for row in connection.execute(query).mappings()]
+            due = [_score(row) for row in connection.execute(query.order_by(*order).limit(limit))]
             for batch in batches(due):
                 these = scores.c.score_id.in_([score.score_id for score in batch])
                 connection.execute(update(scores).where(these).values(attempts=scores.c.attempts + 1))
         return due
 
-    def due_deletions(self, queue: str, limit: int) -> list[str]:
-        return self._score_ids(queue, ["delete_due"], limit)
+    def due_deletions(self, queue: str) -> list[str]:
+        return self._score_ids(queue, ["delete_due"])
+
+    def deleted_since(self, queue: str, since: datetime) -> list[str]:
+        return self._score_ids(queue, ["deleted"], tables.scores.c.sent_at >= since)
 
     def score_ids(self, queue: str) -> list[str]:
         return self._score_ids(queue, ["sent", "confirmed"])
 
-    def _score_ids(self, queue: str, states: Sequence[str], limit: int | None = None) -> list[str]:
+    def _score_ids(self, queue: str, states: Sequence[str], *where: ColumnElement[bool]) -> list[str]:
         scores = tables.scores.c
-        query = select(scores.score_id).where(scores.queue == queue, scores.state.in_(states))
+        query = select(scores.score_id).where(scores.queue == queue, scores.state.in_(states), *where)
         with self._db.read() as connection:
-            return list(connection.execute(query.order_by(scores.score_id).limit(limit)).scalars())
+            return list(connection.execute(query.order_by(scores.score_id)).scalars())
 
     def unconfirmed_scores(self, queue: str) -> list[tuple[Score, datetime]]:
         scores = tables.scores
-        query = select(scores).where(scores.c.queue == queue, scores.c.state == "sent")
+        query = select(*_SCORE, scores.c.sent_at).where(scores.c.queue == queue, scores.c.state == "sent")
         with self._db.read() as connection:
-            rows = connection.execute(query.order_by(scores.c.sent_at, scores.c.score_id)).mappings()
-            return [(record_of(Score, row), row["sent_at"]) for row in rows]
+            rows = connection.execute(query.order_by(scores.c.sent_at, scores.c.score_id))
+            return [(_score(row[:-1]), row[-1]) for row in rows]
 
     def mark_scores_sent(self, score_ids: Sequence[str], at: datetime) -> None:
         with self._db.write() as connection:
@@ -69,16 +88,16 @@ class Outbox(StorePart):
         with self._db.write() as connection:
             set_where(connection, tables.scores, score_ids, ["sent"], state="confirmed")
 
-    def mark_scores_deleted(self, score_ids: Sequence[str]) -> None:
+    def mark_scores_deleted(self, score_ids: Sequence[str], at: datetime) -> None:
         with self._db.write() as connection:
-            set_where(connection, tables.scores, score_ids, ["delete_due"], state="deleted")
+            set_where(connection, tables.scores, score_ids, ["delete_due"], state="deleted", sent_at=at)
 
     def due_eval_rows(self, queue: str, limit: int) -> list[EvalDue]:
         """Handed out: they count as tried from now on."""
         eval_rows = tables.eval_rows
         query = (
             select(eval_rows)
-            .where(eval_rows.c.queue == queue, eval_rows.c.state.in_(["due", "remove_due"]), _is_settled(eval_rows))
+            .where(eval_rows.c.queue == queue, eval_rows.c.state.in_(["due", "remove_due"]), is_settled(eval_rows))
             .order_by(eval_rows.c.row_id)
             .limit(limit)
         )

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, delete, exists, select, update
 
 from goldloop.adapters.store import tables
-from goldloop.adapters.store.rows import StorePart, clear_parked, record_of
+from goldloop.adapters.store.rows import StorePart, batches, clear_parked, record_of
 from goldloop.ports import EvalDue
 from goldloop.records import Answer, Score, State
 
 # Langfuse keeps the event with the latest time, in milliseconds: an equal one is ignored.
-_TICK = timedelta(milliseconds=1)
+TICK = timedelta(milliseconds=1)
 _GONE = {"delete_due", "deleted", "remove_due", "removed"}
 
 
@@ -56,7 +56,7 @@ class _Outbox:
             return
         else:
             if "event_at" in row:
-                row = {**row, "event_at": max(row["event_at"], known["event_at"] + _TICK)}
+                row = {**row, "event_at": max(row["event_at"], known["event_at"] + TICK)}
             self._change(known, **row, state="due", state_before_parked=None)
         self.changes += 1
 
@@ -154,8 +154,15 @@ class Resolutions(StorePart):
 
     def answers(self, queue: str, trace_id: str) -> list[Answer]:
         """By question."""
+        return self.answers_of(queue, [trace_id]).get(trace_id, [])
+
+    def answers_of(self, queue: str, trace_ids: Sequence[str]) -> dict[str, list[Answer]]:
+        """Each trace's by question."""
         answers = tables.answers.c
-        query = select(tables.answers).where(answers.queue == queue, answers.trace_id == trace_id)
+        made: dict[str, list[Answer]] = {}
         with self._db.read() as connection:
-            rows = connection.execute(query.order_by(answers.question)).mappings()
-            return [record_of(Answer, row) for row in rows]
+            for batch in batches(trace_ids):
+                query = select(tables.answers).where(answers.queue == queue, answers.trace_id.in_(batch))
+                for row in connection.execute(query.order_by(answers.trace_id, answers.question)).mappings():
+                    made.setdefault(row["trace_id"], []).append(record_of(Answer, row))
+        return made

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, func, select, update
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.annotations import add_history
@@ -48,11 +48,29 @@ class Tasks(StorePart):
             row = connection.execute(query).mappings().first()
         return None if row is None else record_of(Task, row)
 
+    def tasks_of(self, project_id: int, task_ids: Sequence[int], *, standing: bool = False) -> dict[int, Task]:
+        tasks = tables.tasks.c
+        known: dict[int, Task] = {}
+        with self._db.read() as connection:
+            for batch in batches(task_ids):
+                query = select(tables.tasks).where(tasks.project_id == project_id, tasks.task_id.in_(batch))
+                if standing:
+                    query = query.where(tasks.deleted_at.is_(None))
+                rows = connection.execute(query).mappings()
+                known.update((row["task_id"], record_of(Task, row)) for row in rows)
+        return known
+
     def task_ids(self, project_id: int) -> set[int]:
         tasks = tables.tasks.c
         query = select(tasks.task_id).where(tasks.project_id == project_id, tasks.deleted_at.is_(None))
         with self._db.read() as connection:
             return set(connection.execute(query).scalars())
+
+    def task_count(self, project_id: int) -> int:
+        tasks = tables.tasks.c
+        query = select(func.count()).where(tasks.project_id == project_id, tasks.deleted_at.is_(None))
+        with self._db.read() as connection:
+            return connection.execute(query).scalar_one()
 
     def mark_tasks_deleted(self, project_id: int, task_ids: Sequence[int], at: datetime) -> list[str]:
         """Tasks that were marked before count no more: their trace ids are not among those given back."""

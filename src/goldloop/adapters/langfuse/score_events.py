@@ -1,0 +1,140 @@
+"""A score as an event of Langfuse's batch endpoint, and what is wrong with it before it is sent."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from goldloop import ids
+from goldloop.adapters.langfuse.http import encode
+from goldloop.adapters.langfuse.traces import iso
+from goldloop.adapters.langfuse.wire import ScoreRow
+from goldloop.codebook.score_configs import unfit
+from goldloop.codebook.text import clean
+from goldloop.ports import ListedConfig
+from goldloop.records import Score, ScoreType, ShownScore
+
+BATCH: Final = 500
+BATCH_BYTES: Final = 3_000_000
+TEXT_LENGTH: Final = 500
+"""In UTF-16 units, as the server counts."""
+REVISED_AT: Final = "revised_at"
+"""Where a score's metadata says which revision it is: the server shows an event's own time nowhere."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, encoded as it is sent."""
+
+    event_id: str
+    body: bytes
+
+
+def event(event_id: str, score: Score, configs: Mapping[str, ListedConfig]) -> Event:
+    made = {"id": event_id, "type": "score-create", "timestamp": iso(score.event_at), "body": _body(score, configs)}
+    return Event(event_id, encode(made))
+
+
+def event_id(score: Score) -> str:
+    """The same for each repetition of one revision: the server takes a repeated event once."""
+    return ids.key("score-event", score.score_id, iso(score.event_at))
+
+
+def _body(score: Score, configs: Mapping[str, ListedConfig]) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "id": score.score_id,
+        "traceId": score.trace_id,
+        "name": score.name,
+        "value": int(score.value) if score.data_type is ScoreType.BOOLEAN else score.value,
+        "dataType": score.data_type.value,
+        # Sent even where empty: what is left out keeps its value from the revision before.
+        "comment": score.comment or "",
+        "metadata": {**score.metadata, REVISED_AT: iso(score.event_at)},
+        "environment": score.environment,
+    }
+    if score.config_id is not None and not configs[score.config_id].archived:
+        body["configId"] = score.config_id
+    return body
+
+
+def fault(score: Score, configs: Mapping[str, ListedConfig]) -> str:
+    """Why the server would refuse or, worse, silently drop this score; "" where nothing is wrong."""
+    return _value_fault(score) or _config_fault(score, configs)
+
+
+def _config_fault(score: Score, configs: Mapping[str, ListedConfig]) -> str:
+    if score.config_id is None:
+        return ""
+    if score.config_id not in configs:
+        return "its score config is not in Langfuse: publish the codebook again"
+    return unfit(configs[score.config_id].config, score)
+
+
+def _value_fault(score: Score) -> str:
+    value = score.value
+    match score.data_type:
+        case ScoreType.TEXT if not isinstance(value, str) or not value:
+            return "a text score needs a text"
+        case ScoreType.TEXT if isinstance(value, str) and _length(value) > TEXT_LENGTH:
+            return f"the text has {_length(value)} characters, of {TEXT_LENGTH} allowed"
+        case ScoreType.CATEGORICAL if not isinstance(value, str) or not value:
+            return "a categorical score needs a label"
+        case ScoreType.BOOLEAN if value not in (0.0, 1.0):
+            return "a boolean score is 1 or 0"
+        case ScoreType.NUMERIC if isinstance(value, str) or not math.isfinite(value):
+            return "a numeric score needs a finite number"
+        case _:
+            return ""
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def batches(events: Iterable[Event]) -> Iterator[list[Event]]:
+    """As many events a batch as go into its number and its bytes; an event too large for any goes alone."""
+    batch: list[Event] = []
+    size = 0
+    for event in events:
+        length = len(event.body) + 1
+        if batch and (len(batch) == BATCH or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(event)
+        size += length
+    if batch:
+        yield batch
+
+
+def shown_score(row: ScoreRow) -> ShownScore:
+    """As the server shows it; `metadata` is what was sent with it, less the mark of the revision."""
+    metadata = row.metadata if isinstance(row.metadata, dict) else {}
+    return ShownScore(
+        score_id=row.id,
+        trace_id=row.subject.of_trace if row.subject else None,
+        name=row.name,
+        value=_value(row),
+        comment=row.comment,
+        metadata={name: value for name, value in metadata.items() if name != REVISED_AT},
+        event_at=_moment(metadata.get(REVISED_AT)),
+    )
+
+
+def _moment(text: object) -> datetime | None:
+    """None for what is no time with a zone: then goldloop did not write it."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+        return moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _value(row: ScoreRow) -> str | float | None:
+    match row.data_type, row.value:
+        case (("NUMERIC" | "BOOLEAN"), (bool() | int() | float()) as number):
+            return float(number)
+        case (("CATEGORICAL" | "TEXT"), str(text)):
+            return clean(text)
+        case _:
+            return None

@@ -1,0 +1,32 @@
+"""Whether `test_sync.py` would see it, if goldloop left one thing out.
+
+    GOLDLOOP_MUTANTS=1 pytest tests/properties/test_mutants.py
+
+tries each of `MUTANTS` with the very steps of `make test`; with `HYPOTHESIS_PROFILE=long` too, with a few fixed
+examples of 500 steps. It takes minutes, so nothing else asks for it. `-rA` shows after how many steps each was seen.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from properties.mutants import MUTANTS
+from properties.test_sync import EXAMPLES, LONG, STEPS, run_the_world, template
+
+__all__ = ["template"]
+
+pytestmark = [
+    pytest.mark.simulation,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif("GOLDLOOP_MUTANTS" not in os.environ, reason="takes minutes: set GOLDLOOP_MUTANTS"),
+]
+
+
+@pytest.mark.parametrize("name", sorted(MUTANTS))
+def test_it_is_seen(name: str, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    MUTANTS[name](monkeypatch)
+    steps: list[str] = []
+    with pytest.raises(AssertionError):
+        run_the_world(template, monkeypatch, examples=3 if LONG else EXAMPLES, steps=STEPS, fixed=True, steps_run=steps)
+    print(f"{name}: seen after {steps.index('wrong')} steps")  # noqa: T201 - what the run is for
