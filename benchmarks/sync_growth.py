@@ -37,7 +37,7 @@ Seconds = dict[str, list[float]]
 
 
 def measure(servers: Servers, *, fast: bool) -> Iterator[Row]:
-    history, changed = (200, 100) if fast else (2_000, 500)
+    history, changed = (200, 100) if fast else (1_000, 300)
     fill(servers.database, _LONG_AGO, _TIMES * history, _TIMES * history, first=1_000_000)
     fill(servers.database, NOW, changed, changed, first=2_000_000)
     few = _lived(servers, "few", history, changed)

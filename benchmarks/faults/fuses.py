@@ -16,10 +16,11 @@ class Phase(Enum):
 
 @dataclass
 class Fuse:
-    """`left` requests of its phase are still to come; then `act` is called once."""
+    """`left` requests of its phase (`writes`: of those that write) are still to come; then `act` is called once."""
 
     left: int
     phase: Phase
+    writes: bool
     act: Callable[[], None]
 
 
@@ -40,16 +41,16 @@ class Fuses:
             left, self._burning = self._burning, []
             return left
 
-    async def before(self, _method: str, _target: str) -> None:
-        await self._step(Phase.BEFORE)
+    async def before(self, method: str, _target: str) -> None:
+        await self._step(Phase.BEFORE, method)
 
-    async def after(self, _method: str, _target: str) -> None:
-        await self._step(Phase.AFTER)
+    async def after(self, method: str, _target: str) -> None:
+        await self._step(Phase.AFTER, method)
 
-    async def _step(self, phase: Phase) -> None:
+    async def _step(self, phase: Phase, method: str) -> None:
         with self._guard:
             for fuse in self._burning:
-                fuse.left -= fuse.phase is phase
+                fuse.left -= fuse.phase is phase and (method != "GET" or not fuse.writes)
             ended = [fuse for fuse in self._burning if fuse.left <= 0]
             self._burning = [fuse for fuse in self._burning if fuse.left > 0]
         for fuse in ended:

@@ -105,7 +105,7 @@ class Loop:
         began, faults = time.monotonic(), self.schedule.count.total()
         self.casualties.mend()
         for one in this.kills:
-            self.fuses.light(Fuse(one.requests, one.phase, partial(self.casualties.kill, one.kill)))
+            self.fuses.light(Fuse(one.requests, one.phase, one.writes, partial(self.casualties.kill, one.kill)))
         match this.way:
             case Way.FLOW:
                 self._flow()

@@ -1,5 +1,6 @@
 """The rounds of a run, in the order that its seed gives: how goldloop is run in each, and who is killed in it."""
 
+import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +24,12 @@ class Way(StrEnum):
 
 @dataclass(frozen=True)
 class Ends:
-    """A kill in a round: after so many requests, before one is passed on or before its answer is."""
+    """A kill in a round: after so many requests (or writes), before one is passed on or before its answer is."""
 
     kill: Kill
     requests: int
     phase: Phase
+    writes: bool
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,12 @@ class Plan:
             kills.append(self._next(self._of_runs, _KILLS[way]))
         if number % 3 == 2 and way not in (Way.DISK, Way.READ_ONLY):  # noqa: PLR2004 - every third
             kills.append(self._next(self._of_servers, self._servers))
-        longest = 25 if self._traces < 200 else 120  # noqa: PLR2004 - a small run has no more requests
-        ends = (
-            Ends(kill, round(longest ** chance.random()), Phase.BEFORE if holds(chance, 0.5) else Phase.AFTER)
-            for kill in kills
-        )
-        return Round(number, way, tuple(ends))
+        return Round(number, way, tuple(self._ends(chance, kill) for kill in kills))
+
+    def _ends(self, chance: random.Random, kill: Kill) -> Ends:
+        writes = holds(chance, 0.5)  # those are fewer
+        longest = (5 if writes else 25) if self._traces < 200 else (20 if writes else 120)  # noqa: PLR2004 - few requests
+        return Ends(kill, round(longest ** chance.random()), chance.choice(list(Phase)), writes)
 
     def _next(self, so_far: Counter[Kill], among: Sequence[Kill]) -> Kill:
         """Whoever was killed least often."""

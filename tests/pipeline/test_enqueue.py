@@ -256,3 +256,21 @@ def test_a_megabyte_is_cut_in_its_middle(loop: Loop) -> None:
         assert "characters left out here" in text
     assert data.output.startswith("begin ")
     assert data.output.endswith(" end")
+
+
+def test_the_id_of_a_task_that_is_known_to_be_deleted_is_free(loop: Loop) -> None:
+    loop.queue(*THREE)
+    trace_of = {task_id: trace_id for trace_id, task_id in loop.tasks.find_tasks(1, THREE).items()}
+    _, lower, upper = sorted(trace_of)
+    for task_id in (lower, upper):
+        loop.tasks.delete_task(task_id)
+    loop.gather()
+    # Ids are given anew from the lower one on: the traces swap them.
+    for task_id in (upper, lower):
+        wanted = trace_of[task_id]
+        assert loop.retry(lambda row: row.trace_id == wanted) == 1  # noqa: B023 - called at once
+        loop.resolve()
+        loop.enqueue()
+    assert loop.tasks.find_tasks(1, THREE)[trace_of[upper]] == lower
+    assert loop.parked() == {}
+    assert {loop.state(trace_id) for trace_id in THREE} == {State.QUEUED}

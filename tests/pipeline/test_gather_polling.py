@@ -1,16 +1,10 @@
 """Gather: when it reads, how much of it, and that nothing gets by."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime, timedelta
-from itertools import count
 
 import pytest
 
 from builders import QUEUE
-from goldloop.errors import RetryableError
-from goldloop.pipeline.ahead import one_ahead
 from goldloop.pipeline.gather import GatherSummary, gather
 from goldloop.ports import TaskDraft
 from pipeline.loop import ADA, BEN, MINUTE, Loop, progress
@@ -226,49 +220,6 @@ class TestMoved:
         queued.gather()
         assert verdicts(queued, "t1") == ["fail"]
         assert queued.parked() == {}
-
-
-class TestOneAhead:
-    def test_pages_come_in_order_and_none_is_read_that_is_two_ahead(self) -> None:
-        read: list[int] = []
-
-        def endless() -> Iterator[int]:
-            for one in count():
-                read.append(one)
-                yield one
-
-        pages = one_ahead(endless())
-        with closing(pages):
-            assert [next(pages) for _ in range(3)] == [0, 1, 2]
-        assert read == [0, 1, 2, 3], "the fourth was read while the third was worked on"
-        assert next(pages, None) is None
-
-    def test_a_failure_comes_where_the_page_would_have_come(self) -> None:
-        def pages() -> Iterator[int]:
-            yield 1
-            yield 2
-            raise RetryableError("Label Studio", "it is away: try again later")
-
-        got: list[int] = []
-        with closing(one_ahead(pages())) as ahead, pytest.raises(RetryableError):
-            got.extend(ahead)
-        assert got == [1, 2]
-
-    def test_the_next_page_is_read_while_one_is_worked_on(self) -> None:
-        reading = threading.Event()
-
-        def pages() -> Iterator[int]:
-            yield 1
-            reading.set()
-            yield 2
-
-        with closing(one_ahead(pages())) as ahead:
-            assert next(ahead) == 1
-            assert reading.wait(timeout=10)
-            assert [*ahead] == [2]
-
-    def test_none_is_none(self) -> None:
-        assert [*one_ahead(iter(()))] == []
 
 
 def test_a_deleted_task_that_is_there_again_is_read_and_taken_up_once(queued: Loop) -> None:

@@ -39,9 +39,11 @@ class Mishaps(People):
     @rule(verb=st.sampled_from(VERBS))
     def verb(self, verb: str) -> None:
         self.loop.clock.turn(timedelta(seconds=1))
-        with suppress(RetryableError, KilledError):
-            getattr(self.loop, verb)()
-        self.trouble.spare()
+        try:
+            with suppress(RetryableError, KilledError):
+                getattr(self.loop, verb)()
+        finally:
+            self.trouble.spare()
 
     @rule(
         verb=st.sampled_from(VERBS),
@@ -54,13 +56,24 @@ class Mishaps(People):
         self.verb(verb)
 
     @precondition(lambda self: self.tasks())
-    @rule(only=st.sampled_from(EDGES), calls=st.integers(0, 2), after=st.booleans(), said=SAID)
-    def struck_at_an_edge(self, only: str, calls: int, said: str | None, *, after: bool) -> None:
-        """With something to do on both ways."""
+    @rule(
+        only=st.sampled_from(EDGES),
+        calls=st.integers(0, 2),
+        after=st.booleans(),
+        said=SAID,
+        apart=st.sampled_from([0, 3, 90]),
+    )
+    def struck_at_an_edge(self, only: str, calls: int, said: str | None, apart: int, *, after: bool) -> None:
+        """With something to do on both ways, and some of it older than what an overlap reads again."""
         self.log(4, 1)
         self.loop.clock.turn(timedelta(minutes=1))
         for pick in range(3):
             self.agree(pick, said)
+            self.loop.clock.turn(timedelta(minutes=min(apart, 3)))
+        if apart > 3 and not self.in_flight:
+            self.loop.clock.turn(timedelta(minutes=apart))
+            self.log(2, 1)
+            self.loop.clock.turn(timedelta(minutes=1))
         self.trouble.strike("kill", calls, after=after, only=only)
         self.verb("run")
 
@@ -84,7 +97,7 @@ class Mishaps(People):
         self.log(2, minutes)
 
     @precondition(lambda self: self.tasks())
-    @rule(said=SAID, instead=SAID, by=st.sampled_from(["goldloop", "goldloop, killed", "hand"]))
+    @rule(said=SAID, instead=SAID, by=st.sampled_from(["goldloop", "goldloop", "goldloop, killed", "hand"]))
     def give_an_id_again(self, said: str | None, instead: str | None, by: str) -> None:
         """To a new task, before anyone noticed that the one which had it is gone; and somebody answers that."""
         last = self.last_task()
@@ -95,7 +108,7 @@ class Mishaps(People):
             if self.tasks() and FOREIGN not in self.loop.traces_with_tasks():
                 self.import_a_task_by_hand(0, instead)
         else:
-            self.log(1, 1)
+            self.log(4, 1)  # some of them in the same project
             self.loop.clock.turn(timedelta(minutes=1))
             for verb in ("pull", "draw"):
                 self.verb(verb)

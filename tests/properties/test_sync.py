@@ -105,9 +105,7 @@ def without_threads(patch: pytest.MonkeyPatch) -> None:
         yield from pages
 
     for module in (gather, enqueue, read_back):
-        for name in ("ahead", "one_ahead"):
-            if hasattr(module, name):
-                patch.setattr(module, name, in_turn)
+        patch.setattr(module, "ahead", in_turn)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from goldloop.ahead import ahead
 from goldloop.codebook.lineage import number
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import RejectedError
-from goldloop.pipeline.ahead import one_ahead
 from goldloop.pipeline.gather_aside import FOREIGN, Aside
 from goldloop.pipeline.gather_read import by_newest
 from goldloop.pipeline.parking import free_gone, park_deleted_tasks, polled_stream, task_stream
@@ -186,7 +186,7 @@ class _Poll:
     def _read(self, since: datetime | None, progress: Progress) -> datetime | None:
         """The newest change of those that were read."""
         newest: datetime | None = None
-        with closing(one_ahead(self.tasks.changed_tasks(self.project_id, since))) as pages:
+        with closing(ahead(self.tasks.changed_tasks(self.project_id, since))) as pages:
             for page in pages:
                 self._take(page)
                 newest = max([*(row.updated_at for row in page.rows), *([newest] if newest else [])], default=None)

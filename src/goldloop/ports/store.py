@@ -188,7 +188,7 @@ class Store(JudgeStore, OutboxStore, Protocol):
     def tasks_of(self, project_id: int, task_ids: Sequence[int], *, standing: bool = False) -> dict[int, Task]:
         """As `task`, of many, by task id; those that the store does not know are left out.
 
-        With `standing` those too that were deleted, as far as it knows.
+        With `standing` those are left out too that it knows to be deleted.
         """
         ...
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from goldloop import ids
 from goldloop.adapters.langfuse.http import encode
 from goldloop.adapters.langfuse.traces import iso
-from goldloop.adapters.langfuse.wire import ScoreRow
+from goldloop.adapters.langfuse.wire import Wire
 from goldloop.codebook.score_configs import unfit
 from goldloop.codebook.text import clean
 from goldloop.ports import ListedConfig
@@ -107,18 +107,38 @@ def batches(events: Iterable[Event]) -> Iterator[list[Event]]:
         yield batch
 
 
-def shown_score(row: ScoreRow) -> ShownScore:
+class ShownRow(Wire):
+    """A row of `GET /v3/scores`, as far as it is held against what was sent: so lean because they are read in bulk."""
+
+    id: str
+    name: str | None = None
+    data_type: str | None = None
+    value: Any = None
+    comment: str | None = None
+    subject: Any = None
+    metadata: Any = None
+
+
+def shown_score(row: ShownRow) -> ShownScore:
     """As the server shows it; `metadata` is what was sent with it, less the mark of the revision."""
     metadata = row.metadata if isinstance(row.metadata, dict) else {}
     return ShownScore(
         score_id=row.id,
-        trace_id=row.subject.of_trace if row.subject else None,
-        name=row.name,
+        trace_id=_trace_id(row.subject),
+        name=row.name or "",
         value=_value(row),
-        comment=row.comment,
+        comment=row.comment or None,
         metadata={name: value for name, value in metadata.items() if name != REVISED_AT},
         event_at=_moment(metadata.get(REVISED_AT)),
     )
+
+
+def _trace_id(subject: object) -> str | None:
+    match subject:
+        case {"kind": "trace", "id": str(trace_id)} | {"traceId": str(trace_id)}:
+            return trace_id
+        case _:
+            return None
 
 
 def _moment(text: object) -> datetime | None:
@@ -130,7 +150,7 @@ def _moment(text: object) -> datetime | None:
         return None
 
 
-def _value(row: ScoreRow) -> str | float | None:
+def _value(row: ShownRow) -> str | float | None:
     match row.data_type, row.value:
         case (("NUMERIC" | "BOOLEAN"), (bool() | int() | float()) as number):
             return float(number)

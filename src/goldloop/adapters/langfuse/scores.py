@@ -11,8 +11,7 @@ from urllib.parse import quote
 from goldloop.adapters.langfuse.http import SERVER, Api, MissingError, unreadable
 from goldloop.adapters.langfuse.listing import Listing, pages
 from goldloop.adapters.langfuse.score_configs import LangfuseScoreConfigs
-from goldloop.adapters.langfuse.score_events import Event, batches, event, event_id, fault, shown_score
-from goldloop.adapters.langfuse.wire import ScoreRow
+from goldloop.adapters.langfuse.score_events import Event, ShownRow, batches, event, event_id, fault, shown_score
 from goldloop.ahead import ahead
 from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError, RetryableError
@@ -73,7 +72,7 @@ class LangfuseScores:
     def listed(self, names: Sequence[str]) -> Iterator[list[ShownScore]]:
         for start in range(0, len(names), _NAMES):
             wanted = ",".join(names[start : start + _NAMES])
-            for listing in pages(self._api, _PATH, ScoreRow, [("limit", str(_PAGE)), ("name", wanted), _FIELDS]):
+            for listing in pages(self._api, _PATH, ShownRow, [("limit", str(_PAGE)), ("name", wanted), _FIELDS]):
                 yield [shown_score(row) for row in listing.rows]
 
     def _delete(self, score_id: str) -> None:
@@ -85,7 +84,7 @@ class LangfuseScores:
     def _read(self, score_ids: Sequence[str]) -> list[ShownScore]:
         """Not by `pages`: an id has one row, so that one page holds them all, and nothing is to be fetched ahead."""
         params = [("limit", str(_PAGE)), ("id", ",".join(score_ids)), _FIELDS]
-        return [shown_score(row) for row in Listing(self._api.get(_PATH, params), ScoreRow, path=_PATH).rows]
+        return [shown_score(row) for row in Listing(self._api.get(_PATH, params), ShownRow, path=_PATH).rows]
 
     def _configs(self, scores: Sequence[Score]) -> dict[str, ListedConfig]:
         """The server's score configs by id; none where no score keeps to one."""

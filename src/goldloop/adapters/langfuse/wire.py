@@ -120,7 +120,6 @@ class ScoreRow(Wire):
     value: Any = None
     timestamp: Time
     subject: Subject | None = None
-    comment: OptionalText = None
     metadata: Any = None
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import ColumnElement, Table, exists, literal, select, tuple_, up
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.rows import StorePart, batches, record_of, set_where
 from goldloop.ports import EvalDue
-from goldloop.records import Score, ScoreType, State
+from goldloop.records import Score, State
 
 
 def is_settled(table: Table) -> ColumnElement[bool]:
@@ -38,9 +38,8 @@ _SCORE = [tables.scores.c[name] for name in Score.model_fields]
 
 
 def _score(row: Sequence[Any]) -> Score:
-    """By position and as it was checked before it was stored: there may be very many, and a check of each takes long."""
-    fields = dict(zip(Score.model_fields, row, strict=True))
-    return Score.model_construct(**{**fields, "data_type": ScoreType(fields["data_type"])})
+    """By position: there may be very many, and to look up each column's name takes longer than the rest."""
+    return Score.model_validate(dict(zip(Score.model_fields, row, strict=True)))
 
 
 class Outbox(StorePart):
