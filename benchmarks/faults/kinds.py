@@ -10,7 +10,7 @@ from typing import Final
 
 from benchmarks.faults.chance import chance_of, holds
 
-HIGHEST: Final = 0.2
+HIGHEST: Final = 0.12
 """The share of a route's first requests that go wrong: rare ones, such as an import, would else hardly ever."""
 _FIRST: Final = 10
 """Requests of a route after which half of the way to the usual share is gone."""

@@ -28,7 +28,7 @@ _LOCKED, _KILLED = 5, 137
 _ORDINARY = {0, 3, _LOCKED, _KILLED}
 """Exit codes that a fault explains: done, try again later, another run holds the queue, killed."""
 _FATAL = 4
-_MANGLED = "has no form that goldloop knows"
+_MANGLED = ("has no form that goldloop knows", "does not say which Langfuse it is")
 """What goldloop says of an answer that was wrong JSON."""
 _CLOCK_MINUTES = 7
 _POLL_SECONDS = 0.3
@@ -73,7 +73,6 @@ class Loop:
             time.sleep(_POLL_SECONDS)
             if self.annotators.known() < self.traces:
                 self.run(["run", "--json"])
-        self.run(["run", "--json"])
         self.run(["parked", "retry", "--all", "--json"])
         for _ in range(_REST):
             told = self.run(["run", "--json"])
@@ -135,7 +134,7 @@ class Loop:
         if code is None:
             process.kill()
             self.unexpected.append(f"{process.name}: not done within {RUN_SECONDS:.0f} s")
-        elif (code not in _ORDINARY | ordinary and not (code == _FATAL and _MANGLED in said)) or "Traceback" in said:
+        elif "Traceback" in said or not _is_explained(code, said, ordinary):
             self.unexpected.append(f"{process.name}: exit code {code}: {said.strip()[-300:]}")
         return dict(json.loads(said[said.index("{") :])) if code == 0 and "{" in said else None
 
@@ -192,6 +191,10 @@ class Loop:
                 self.unexpected.append(f"Prefect: {error}")
             finally:
                 self.casualties.flow = None
+
+
+def _is_explained(code: int, said: str, ordinary: frozenset[int]) -> bool:
+    return code in _ORDINARY | ordinary or (code == _FATAL and any(told in said for told in _MANGLED))
 
 
 def _at_rest(told: dict[str, Any]) -> bool:

@@ -96,19 +96,48 @@ class Mishaps(People):
         self.verb("pull")
         self.log(2, minutes)
 
+    @precondition(lambda self: not self.in_flight)
+    @rule(
+        kind=st.sampled_from(["kill", "fault"]),
+        pages=st.integers(0, 3),
+        after=st.booleans(),
+        minutes=st.sampled_from([0, 90]),
+        only=st.sampled_from(["candidates", "candidates", "signals"]),
+    )
+    def pull_breaks_off(self, kind: Kind, pages: int, minutes: int, only: str, *, after: bool) -> None:
+        """And has not read what is older than the overlap."""
+        self.log(4, 1)
+        for pick in range(4):
+            self.click(pick, 0, 1.0)
+        self.loop.clock.turn(timedelta(minutes=minutes))
+        self.log(3, 1)
+        self.loop.clock.turn(timedelta(minutes=1))
+        self.trouble.strike(kind, pages, after=after, only=only)
+        self.verb("pull")
+
     @precondition(lambda self: self.tasks())
-    @rule(said=SAID, instead=SAID, by=st.sampled_from(["goldloop", "goldloop", "goldloop, killed", "hand"]))
-    def give_an_id_again(self, said: str | None, instead: str | None, by: str) -> None:
-        """To a new task, before anyone noticed that the one which had it is gone; and somebody answers that."""
+    @rule(
+        said=SAID,
+        instead=SAID,
+        by=st.sampled_from(["goldloop", "goldloop", "goldloop, killed", "hand"]),
+        answered=st.booleans(),
+        traces=st.sampled_from([1, 1, 4]),
+    )
+    def give_an_id_again(self, said: str | None, instead: str | None, by: str, traces: int, *, answered: bool) -> None:
+        """To a new task, before anyone noticed that the one which had it is gone; and somebody answers that.
+
+        One trace alone is most likely of the same project.
+        """
         last = self.last_task()
-        self.submit(last, ADA, said)
+        if answered:
+            self.submit(last, ADA, said)
         self.verb("gather")
         self.loop.tasks.delete_task(last.task_id)
         if by == "hand":
             if self.tasks() and FOREIGN not in self.loop.traces_with_tasks():
                 self.import_a_task_by_hand(0, instead)
         else:
-            self.log(4, 1)  # some of them in the same project
+            self.log(traces, 1)
             self.loop.clock.turn(timedelta(minutes=1))
             for verb in ("pull", "draw"):
                 self.verb(verb)

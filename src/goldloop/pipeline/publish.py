@@ -19,7 +19,7 @@ from goldloop.ports import EvalDue, Progress, ScoreSink, Shelf, Store, TraceSour
 from goldloop.records import EvalRow, Receipt, Record, Score
 from goldloop.resolution.eval_rows import eval_row
 
-_BATCH = 1000
+_BATCH = 500
 _EVAL_BATCH = 50
 _LATE = timedelta(hours=1)
 """So long after its deletion a score is looked for again: a creation that was held up may come after it."""

@@ -30,6 +30,7 @@ def resolve(codebook: Codebook, store: Store, now: datetime, progress: Progress)
     decided = failures = outbox = quarantined = 0
     lineage = store.lineage(codebook.name)
     configs = _configs(lineage.newest.codebook, store) if due else {}
+    aside = {row.parked_id for row in store.parked(codebook.name)} if due else set()
     for done, trace_id in enumerate(due, start=1):
         draw = store.draw(codebook.name, trace_id)
         annotations = store.annotations(codebook.name, trace_id)
@@ -49,7 +50,9 @@ def resolve(codebook: Codebook, store: Store, now: datetime, progress: Progress)
         )
         if any(not one.deleted for one in annotations):
             # Set aside by the sampler, for it was old or too much; then somebody judged it all the same.
-            store.unpark([ids.parked_id("draw", f"{codebook.name}|trace:{trace_id}")])
+            overflow = ids.parked_id("draw", f"{codebook.name}|trace:{trace_id}")
+            if overflow in aside:
+                store.unpark([overflow])
         decided += found.decided
         failures += failure
         quarantined += bool(found.quarantined)

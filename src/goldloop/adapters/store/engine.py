@@ -7,6 +7,7 @@ So read-modify-write needs no further locks, and two processes cannot deadlock; 
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -134,16 +135,12 @@ class Database:
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An insert that knows `on_conflict_do_update`, spelled alike by both."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        return _insert(self.is_sqlite, table)
 
     def upsert(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         """Insert the rows or replace what they name, by primary key; all rows have the same columns."""
-        if not rows:
-            return
-        statement = self.insert(table)
-        keys = [column.name for column in table.primary_key]
-        changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+        if rows:
+            connection.execute(_upsert(self.is_sqlite, table, tuple(rows[0])), rows)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -164,3 +161,16 @@ class Database:
                     time.sleep(0.05)
                 else:
                     return
+
+
+def _insert(is_sqlite: bool, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
+
+
+@lru_cache(maxsize=256)
+def _upsert(is_sqlite: bool, table: Table, columns: tuple[str, ...]) -> sqlite.Insert | postgresql.Insert:
+    """Built once: that takes longer than to run it for a single row."""
+    statement = _insert(is_sqlite, table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: statement.excluded[name] for name in columns if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
