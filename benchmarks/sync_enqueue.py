@@ -54,7 +54,7 @@ def _ours(servers: Servers, count: int, version: int, batches: list[Tasks]) -> f
         if version == 1:
             _listen(queue, batches)
         began = time.perf_counter()
-        summary = enqueue(asked, langfuse.source, queue, store, NOW, silent)
+        summary = enqueue(asked, langfuse.source, queue, store, lambda: NOW, silent)
         seconds = time.perf_counter() - began
         queue.close()
     assert (summary.queued, summary.with_prelabel) == (count, count)

@@ -24,6 +24,7 @@ from goldloop.pipeline.publish import publish
 from goldloop.pipeline.pull import PullRange, pull
 from goldloop.pipeline.read_back import ReadBack
 from goldloop.pipeline.resolve import resolve
+from goldloop.ports import TraceResolution
 from goldloop.records import Annotation, Answer, State
 from goldloop.signals.judges import SignalSettings
 
@@ -91,14 +92,10 @@ def _lived(servers: Servers, name: str, history: int, changed: int) -> Annotated
             revised_at=_LONG_AGO,
         )
         score = a_score(asked, int(one.trace_id[:12], 16)).model_copy(update={"trace_id": one.trace_id})
-        store.save_resolution(
+        store.save_resolutions(
             asked.name,
-            one.trace_id,
-            state=State.RESOLVED,
-            answers=[answer],
-            scores=[score],
-            eval_row=None,
-            at=_LONG_AGO,
+            [TraceResolution(one.trace_id, state=State.RESOLVED, answers=[answer], scores=[score], eval_row=None)],
+            _LONG_AGO,
         )
     sent = [score.score_id for score in store.due_scores(asked.name, len(annotations))]
     store.mark_scores_sent(sent, _LONG_AGO)
@@ -134,7 +131,7 @@ def _first_verbs(servers: Servers, project: AnnotatedProject, number: int, chang
         _time(took, "pull", lambda: pull(langfuse.source, store, _REACH, end, silent))
         _time(took, "draw", lambda: draw(asked, store, 1, end, SignalSettings()))
         assert store.drawn_since(asked.name, NOW) == changed
-        _time(took, "enqueue", lambda: enqueue(asked, langfuse.source, queue, store, end, silent))
+        _time(took, "enqueue", lambda: enqueue(asked, langfuse.source, queue, store, lambda: end, silent))
         queue.close()
     store.close()
 

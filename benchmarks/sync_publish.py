@@ -18,6 +18,7 @@ from goldloop.adapters.store import SqlStore, open_store
 from goldloop.codebook.schema import Codebook
 from goldloop.pipeline.publish import publish
 from goldloop.pipeline.read_back import ReadBack
+from goldloop.ports import TraceResolution
 from goldloop.records import Score, ScoreType, State
 
 _ROUNDS = 5
@@ -75,8 +76,10 @@ def outbox(store: SqlStore, asked: Codebook, scores: Sequence[Score], first: int
     numbers = range(first, first + len(scores))
     draw(store, asked, numbers, NOW, run)
     for score in scores:
-        store.save_resolution(
-            asked.name, score.trace_id, state=State.RESOLVED, answers=[], scores=[score], eval_row=None, at=NOW
+        store.save_resolutions(
+            asked.name,
+            [TraceResolution(score.trace_id, state=State.RESOLVED, answers=[], scores=[score], eval_row=None)],
+            NOW,
         )
 
 

@@ -29,7 +29,7 @@ from goldloop.devstack.local_ports import LocalPorts
 from goldloop.devstack.stack import Stack
 from goldloop.records import Record
 
-RATE = 0.04
+RATE = 0.07
 _SHOWN = 12
 _LEAST = 10
 """Rounds: goldloop is run in each of its ways."""

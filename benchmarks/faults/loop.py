@@ -31,6 +31,9 @@ _FATAL = 4
 _MANGLED = ("has no form that goldloop knows", "does not say which Langfuse it is")
 """What goldloop says of an answer that was wrong JSON."""
 _CLOCK_MINUTES = 7
+_PORTION = 1000
+"""Traces that are sent at once, at most."""
+_TRACES_A_FAULT = 20
 _POLL_SECONDS = 0.3
 _IDLE_RETRY_SECONDS = 6.0
 
@@ -51,10 +54,14 @@ class Loop:
     unexpected: list[str] = field(default_factory=list)
 
     def play(self, least: int, most: int) -> None:
-        """Rounds under faults: `least` of them, then more until the annotators are done, `most` at most."""
-        portions = traces.portions(self.traces, max(1, least // 3))
+        """Rounds under faults: `least` of them, then more until the annotators are done, `most` at most.
+
+        And until there were so many faults that the line says something: one for each twenty traces.
+        """
+        portions = traces.portions(self.traces, max(1, least // 3, self.traces // _PORTION))
         for number in range(most):
             busy = self.annotators.left() or self.annotators.known() < self.traces
+            busy = busy or (self.schedule.on and self.schedule.count.total() < self.traces // _TRACES_A_FAULT)
             if number >= least and not portions and not busy:
                 break
             if portions and number % 2 == 0:
@@ -101,7 +108,7 @@ class Loop:
         return self._ended(self.ground.start_run(arguments, more), ordinary)
 
     def _round(self, this: Round) -> None:
-        began, faults = time.monotonic(), self.schedule.count.total()
+        began, faults, killed = time.monotonic(), self.schedule.count.total(), self._killed()
         self.casualties.mend()
         for one in this.kills:
             self.fuses.light(Fuse(one.requests, one.phase, one.writes, partial(self.casualties.kill, one.kill)))
@@ -121,16 +128,19 @@ class Loop:
                 self._read_only()
         for fuse in self.fuses.put_out():  # a server that outlived the round's requests is killed between two rounds
             fuse.act()
+        if self._killed() > killed:
+            time.sleep(LOCK_SECONDS)  # so long the dead one holds the lock
         faults = self.schedule.count.total() - faults
         self.say(f"round {this.number}: {this.way}, {faults} faults, {time.monotonic() - began:.0f} s")
+
+    def _killed(self) -> int:
+        return sum(self.casualties.count[kill] for kill in (Kill.RUN, Kill.FLOW, Kill.WORKER))
 
     def _ended(self, process: Process, ordinary: frozenset[int] = frozenset()) -> dict[str, Any] | None:
         self.casualties.runs.append(process)
         code = process.wait(RUN_SECONDS)
         self.casualties.runs.remove(process)
         said = process.log.read_text(encoding="utf-8", errors="replace")
-        if code == _LOCKED and not self.casualties.runs:
-            time.sleep(LOCK_SECONDS)  # a run that was killed holds it so long
         if code is None:
             process.kill()
             self.unexpected.append(f"{process.name}: not done within {RUN_SECONDS:.0f} s")

@@ -6,6 +6,7 @@ from builders import NOW, QUEUE, candidate, codebook, draw
 from builders_labelled import logged
 from goldloop.adapters.store import SqlStore, open_store
 from goldloop.judge.features import trace_features
+from goldloop.ports import TraceResolution
 from goldloop.records import Answer, DrawRun, State
 
 
@@ -51,6 +52,8 @@ def label(count: int, *, blind: bool = True, resolved: bool = True) -> None:
                 method="majority",
                 revised_at=NOW,
             )
-            store.save_resolution(
-                QUEUE, trace.trace_id, state=State.RESOLVED, answers=[answer], scores=[], eval_row=None, at=NOW
+            store.save_resolutions(
+                QUEUE,
+                [TraceResolution(trace.trace_id, state=State.RESOLVED, answers=[answer], scores=[], eval_row=None)],
+                NOW,
             )

@@ -10,6 +10,7 @@ from pytest_httpserver import HTTPServer
 from builders import NOW, QUEUE
 from cli.labelled import label, opened
 from cli.terminal import Goldloop
+from goldloop.ports import TraceResolution
 from goldloop.records import Score, ScoreType, State
 from small_langfuse import SmallLangfuse
 
@@ -52,7 +53,9 @@ def confirmed() -> None:
 def deliver(*, sent_at: datetime = NOW, confirm: bool = True) -> None:
     label(1)
     with opened() as store:
-        store.save_resolution(QUEUE, "t000", state=State.RESOLVED, answers=[], scores=[score()], eval_row=None, at=NOW)
+        store.save_resolutions(
+            QUEUE, [TraceResolution("t000", state=State.RESOLVED, answers=[], scores=[score()], eval_row=None)], NOW
+        )
         store.due_scores(QUEUE, 1)
         store.mark_scores_sent(["s1"], sent_at)
         if confirm:

@@ -6,7 +6,7 @@ from typing import Any
 
 from goldloop import ids
 from goldloop.codebook.schema import Codebook
-from goldloop.ports import EvalDue, Store, Window
+from goldloop.ports import EvalDue, Store, TraceResolution, Window
 from goldloop.records import (
     Annotation,
     Answer,
@@ -187,8 +187,8 @@ def resolve(
     eval_row: EvalDue | None = None,
 ) -> int:
     given = [answer(trace_id=trace_id)] if answers is None else answers
-    return store.save_resolution(
-        QUEUE, trace_id, state=state, answers=given, scores=scores, eval_row=eval_row, at=NOON + MINUTE
+    return store.save_resolutions(
+        QUEUE, [TraceResolution(trace_id, state=state, answers=given, scores=scores, eval_row=eval_row)], NOON + MINUTE
     )
 
 

@@ -6,6 +6,7 @@ from contract.store_samples import MINUTE, NOON, QUEUE, annotation, have_queued,
 from goldloop.adapters.store import SqlStore
 from goldloop.adapters.store.tables import annotation_history
 from goldloop.errors import RejectedError
+from goldloop.ports import TraceResolution
 from goldloop.records import State
 
 pytest_plugins = ["contract.store_fixtures"]
@@ -30,7 +31,9 @@ def history(store: SqlStore) -> list[tuple[object, object]]:
 
 def settle(store: SqlStore) -> None:
     """Resolve nothing new: the trace is no longer due."""
-    store.save_resolution(QUEUE, "t1", state=State.ANNOTATED, answers=[], scores=[], eval_row=None, at=NOON)
+    store.save_resolutions(
+        QUEUE, [TraceResolution("t1", state=State.ANNOTATED, answers=[], scores=[], eval_row=None)], NOON
+    )
 
 
 def test_annotations_come_back_in_the_order_of_their_creation(queued: SqlStore) -> None:

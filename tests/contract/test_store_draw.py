@@ -18,6 +18,7 @@ from contract.store_samples import (
 )
 from goldloop.adapters.store import SqlStore
 from goldloop.errors import RejectedError, RetryableError
+from goldloop.ports import TraceResolution
 from goldloop.records import State
 
 pytest_plugins = ["contract.store_fixtures"]
@@ -66,9 +67,11 @@ def test_a_draw_of_nothing_is_remembered(store: SqlStore) -> None:
 
 def test_an_import_that_was_begun_is_looked_up_first(store: SqlStore) -> None:
     have_drawn(store, "t1", "t2", "t3")
-    assert store.begin_import(QUEUE, ["t1", "t2"], NOON) == set()
-    assert store.begin_import(QUEUE, ["t2", "t3"], NOON) == {"t2"}
-    assert store.begin_import(QUEUE, ["t1", "t2", "t3"], NOON) == {"t1", "t2", "t3"}
+    assert store.imports_begun(QUEUE, ["t1", "t2"]) == {}
+    store.begin_import(QUEUE, ["t1", "t2"], NOON)
+    assert store.imports_begun(QUEUE, ["t2", "t3"]) == {"t2": NOON}
+    store.begin_import(QUEUE, ["t2", "t3"], NOON + MINUTE)
+    assert store.imports_begun(QUEUE, ["t1", "t2", "t3"]) == {"t1": NOON, "t2": NOON + MINUTE, "t3": NOON + MINUTE}
 
 
 def test_saved_tasks_queue_their_traces(store: SqlStore) -> None:
@@ -83,7 +86,9 @@ def test_saved_tasks_queue_their_traces(store: SqlStore) -> None:
 
 def test_saving_a_task_again_leaves_its_trace_alone(store: SqlStore) -> None:
     have_queued(store, "t1")
-    store.save_resolution(QUEUE, "t1", state=State.ANNOTATED, answers=[], scores=[], eval_row=None, at=NOON)
+    store.save_resolutions(
+        QUEUE, [TraceResolution("t1", state=State.ANNOTATED, answers=[], scores=[], eval_row=None)], NOON
+    )
     store.save_tasks([task("t1")], NOON + MINUTE)
     assert state_of(store) == State.ANNOTATED
     assert store.counts(QUEUE).oldest_open == NOON
@@ -111,7 +116,7 @@ def test_thousands_of_ids_fit(store: SqlStore) -> None:
     traces = [f"t{number:05d}" for number in range(2500)]
     have_queued(store, *traces)
     assert len(store.draws(QUEUE, State.QUEUED)) == 2500
-    assert store.begin_import(QUEUE, traces, NOON) == set()
-    assert store.begin_import(QUEUE, traces, NOON) == set(traces)
+    store.begin_import(QUEUE, traces, NOON)
+    assert store.imports_begun(QUEUE, traces) == dict.fromkeys(traces, NOON)
     assert len(store.mark_tasks_deleted(1, list(range(1, 2501)), NOON)) == 2500
     assert len(store.due_for_resolve(QUEUE)) == 2500

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 
 from contract.store_samples import NOON, VERSION, draw, draw_run, parked, score
 from goldloop.adapters.store import SqlStore
-from goldloop.ports import EvalDue
+from goldloop.ports import EvalDue, TraceResolution
 from goldloop.records import Answer, Score, State
 
 pytest_plugins = ["contract.store_fixtures"]
@@ -77,14 +77,14 @@ class Delivery(RuleBasedStateMachine):
             revised_at=NOON,
         )
         row = EvalDue(row_id=self._name("row"), queue=self.queue, codebook_version=VERSION, trace_id="t1", remove=False)
-        changes = self.store.save_resolution(
+        changes = self.store.save_resolutions(
             self.queue,
-            "t1",
-            state=State.RESOLVED,
-            answers=[said],
-            scores=scores,
-            eval_row=row if golden else None,
-            at=self.now,
+            [
+                TraceResolution(
+                    "t1", state=State.RESOLVED, answers=[said], scores=scores, eval_row=row if golden else None
+                )
+            ],
+            self.now,
         )
         differs = {name for name in NAMES if wanted.get(name) != self.wanted.get(name)}
         assert changes == len(differs) + (golden != self.golden)

@@ -8,7 +8,7 @@ import pytest
 
 from contract.store_samples import MINUTE, NOON, QUEUE, TODAY, VERSION, candidate, codebook, have_drawn, resolve, score
 from goldloop.adapters.store import SqlStore
-from goldloop.errors import CodebookError, RejectedError
+from goldloop.errors import CodebookError
 from goldloop.ports import Window
 from goldloop.records import Candidate, Project, Signal
 
@@ -84,12 +84,13 @@ def test_a_candidate_comes_back_whole(store: SqlStore) -> None:
     )
     store.save_candidates([whole], NOON)
     assert stored(store) == whole
-    assert store.environment("t1") == "production"
+    assert store.environments(["t1"]) == {"t1": "production"}
 
 
-def test_the_environment_of_an_unknown_trace_is_an_error(store: SqlStore) -> None:
-    with pytest.raises(RejectedError, match="t1 was never pulled"):
-        store.environment("t1")
+def test_the_environment_of_an_unknown_trace_is_left_out(store: SqlStore) -> None:
+    store.save_candidates([candidate("t1"), candidate("t2", environment="staging")], NOON)
+    assert store.environments(["t2", "nosuch", "t1"]) == {"t1": "default", "t2": "staging"}
+    assert store.environments([]) == {}
 
 
 LATE = NOON + MINUTE

@@ -19,7 +19,7 @@ LINE = re.compile(
 @pytest.mark.servers
 def test_nothing_is_lost_and_nothing_doubled(tmp_path: Path) -> None:
     details = tmp_path / "details.json"
-    asked = ["--seed", "1", "--traces", "40", "--store", "sqlite", "--rounds", "10", "--json", str(details)]
+    asked = ["--seed", "1", "--traces", "40", "--store", "sqlite", "--rounds", "8", "--json", str(details)]
     ended = subprocess.run(
         [sys.executable, "-m", "benchmarks.faults", *asked], cwd=ROOT, capture_output=True, text=True, check=False
     )

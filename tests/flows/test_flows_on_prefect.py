@@ -27,6 +27,7 @@ from flows.automations import AUTOMATIONS, HEARTBEAT, MISSED, RESTARTS
 from goldloop.adapters.store import open_store
 from goldloop.bootstrap import VERBS
 from goldloop.codebook.load import load
+from goldloop.ports import TraceResolution
 from goldloop.records import Candidate, Draw, DrawRun, Project, Score, ScoreType, State
 from langfuse_traces import serve_traces
 
@@ -252,7 +253,9 @@ def long_ago(store: str, httpserver: HTTPServer) -> dict[str, str]:
         opened.save_codebook(CODEBOOK, now)
         opened.save_candidates([Candidate(trace_id="t1", category="c", timestamp=now)], now)
         opened.save_draw(run, [drawn])
-        opened.save_resolution(queue, "t1", state=State.RESOLVED, answers=[], scores=[score], eval_row=None, at=now)
+        opened.save_resolutions(
+            queue, [TraceResolution("t1", state=State.RESOLVED, answers=[], scores=[score], eval_row=None)], now
+        )
         opened.due_scores(queue, 1)
         opened.mark_scores_sent(["s1"], now - timedelta(minutes=20))
     serve_traces(httpserver)

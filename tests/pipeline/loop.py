@@ -187,7 +187,7 @@ class Loop:
         return prelabel(self.codebook, selection, judge, self.store, work, progress, page_size=page_size)
 
     def enqueue(self) -> EnqueueSummary:
-        return enqueue(self.codebook, self.source, self.tasks, self.store, self.clock(), progress)
+        return enqueue(self.codebook, self.source, self.tasks, self.store, self.clock, progress)
 
     def gather(self) -> GatherSummary:
         return gather(self.codebook, self.tasks, self.store, self.clock(), progress)

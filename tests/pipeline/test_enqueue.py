@@ -1,7 +1,7 @@
 """Enqueue: every drawn trace is one task, whatever breaks on the way."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -89,6 +89,52 @@ def test_an_answer_that_was_lost_doubles_nothing(loop: Loop, monkeypatch: pytest
     assert (made.queued, made.already_there) == (3, 2)
     assert loop.traces_with_tasks() == list(THREE)
     assert loop.store.task_ids(1) == loop.tasks.task_ids(1)
+
+
+class TestAnImportThatBrokeOff:
+    """The server works on, though nobody waits: its tasks are seen when it is done, or never."""
+
+    @pytest.fixture
+    def held(self, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[int]]:
+        """Three traces were sent to be imported, and the connection broke off; what lets the server end that."""
+        drawn(loop, *THREE)
+        ending: list[Callable[[], list[int]]] = []
+        real = loop.tasks.import_tasks
+
+        def broke_off(project_id: int, drafts: Sequence[TaskDraft]) -> list[int]:
+            ending.append(lambda: real(project_id, drafts))
+            raise RetryableError("Label Studio", "it broke off: try again later")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop.tasks, "import_tasks", broke_off)
+            with pytest.raises(RetryableError):
+                loop.enqueue()
+        return ending[0]
+
+    def test_is_waited_for_and_found(self, loop: Loop, held: Callable[[], list[int]]) -> None:
+        loop.clock.turn(MINUTE)
+        made = loop.enqueue()
+        assert (made.queued, made.waiting) == (0, 3)
+        held()
+        made = loop.enqueue()
+        assert (made.queued, made.already_there, made.waiting) == (3, 3, 0)
+        assert loop.traces_with_tasks() == list(THREE)
+
+    def test_is_made_again_when_it_has_had_its_time(self, loop: Loop, held: Callable[[], list[int]]) -> None:
+        del held  # it never ends: the server died
+        loop.clock.turn(2 * MINUTE)
+        made = loop.enqueue()
+        assert (made.queued, made.already_there, made.waiting) == (3, 0, 0)
+        assert loop.traces_with_tasks() == list(THREE)
+
+    def test_is_waited_for_no_longer_where_the_clock_was_set_back(
+        self, loop: Loop, held: Callable[[], list[int]]
+    ) -> None:
+        del held
+        loop.clock.turn(-60 * MINUTE)
+        assert loop.enqueue().waiting == 3
+        loop.clock.turn(2 * MINUTE)
+        assert loop.enqueue().queued == 3
 
 
 def test_what_was_annotated_while_the_answer_was_lost_is_gathered(loop: Loop) -> None:
@@ -206,6 +252,7 @@ def test_a_project_that_was_deleted_before_anything_was_found_does_not_lose_the_
     with pytest.raises(RetryableError):
         loop.enqueue()
     loop.tasks.delete_project(1)
+    loop.clock.turn(2 * MINUTE)
     assert loop.enqueue().queued == 3
     assert loop.traces_with_tasks() == list(THREE)
 

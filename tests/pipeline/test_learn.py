@@ -16,7 +16,7 @@ from goldloop.judge.panel import Panel
 from goldloop.judge.settings import JudgeSettings
 from goldloop.pipeline import learn as module
 from goldloop.pipeline.learn import LearnSummary, current_fits, labels_of, learn, learned_judge, newest_votes
-from goldloop.ports import Judge
+from goldloop.ports import Judge, TraceResolution
 from goldloop.records import JudgeFit, Judgement, Prediction, State, Trace, Value
 from pipeline.loop import Loop
 
@@ -184,8 +184,8 @@ def test_another_label_makes_new_fits_and_another_version(loop: Loop) -> None:
     version = panel(loop, model()).version(BLIND)
     answers = loop.store.answers(QUEUE, "t000")
     turned = [one.model_copy(update={"value": "pass" if one.value == "fail" else "fail"}) for one in answers]
-    loop.store.save_resolution(
-        QUEUE, "t000", state=State.RESOLVED, answers=turned, scores=[], eval_row=None, at=loop.clock()
+    loop.store.save_resolutions(
+        QUEUE, [TraceResolution("t000", state=State.RESOLVED, answers=turned, scores=[], eval_row=None)], loop.clock()
     )
     made = learnt(loop, BOTH)
     assert (made.fitted, made.kept) == (3, 0)
@@ -196,8 +196,10 @@ def test_another_label_makes_new_fits_and_another_version(loop: Loop) -> None:
 @fitted
 def taken_back(loop: Loop, numbers: range) -> None:
     for number in numbers:
-        loop.store.save_resolution(
-            QUEUE, f"t{number:03}", state=State.RESOLVED, answers=[], scores=[], eval_row=None, at=loop.clock()
+        loop.store.save_resolutions(
+            QUEUE,
+            [TraceResolution(f"t{number:03}", state=State.RESOLVED, answers=[], scores=[], eval_row=None)],
+            loop.clock(),
         )
 
 

@@ -197,7 +197,7 @@ class TestReading:
     def test_what_is_there_is_read_once(self) -> None:
         sides = Remembered(5000)
         assert looked(sides).confirmed == 5000
-        assert (sides.asked, sides.requests) == (5000, 4)  # 3 of 1,600 and one of 200
+        assert (sides.asked, sides.requests) == (5000, 3)  # 2 of 2,400 and one of 200
 
     def test_what_is_missing_alone_is_read_again(self) -> None:
         sides = Remembered(5000, dropped=[7, 2500, 4999])

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from contract.store_samples import NOON, draw, draw_run, score
 from goldloop.adapters.langfuse.score_events import event, event_id
 from goldloop.adapters.store import SqlStore
+from goldloop.ports import TraceResolution
 from goldloop.records import Score, State
 from pipeline.loop import opened
 
@@ -46,7 +47,9 @@ def handed_out(store: SqlStore, said: list[tuple[str, str, int, bool]]) -> list[
     sent: list[Score] = []
     for number, (value, comment, offset, comes_to_send) in enumerate(said, start=1):
         wanted = score(f"{queue}-s", value=value, comment=comment, event_at=NOON + timedelta(microseconds=offset))
-        store.save_resolution(queue, "t1", state=State.RESOLVED, answers=[], scores=[wanted], eval_row=None, at=NOON)
+        store.save_resolutions(
+            queue, [TraceResolution("t1", state=State.RESOLVED, answers=[], scores=[wanted], eval_row=None)], NOON
+        )
         if comes_to_send or number == len(said):
             sent += store.due_scores(queue, 10)
             if comes_to_send:

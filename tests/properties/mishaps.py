@@ -20,7 +20,7 @@ EDGES = [
     "import_tasks",
     "save_tasks",
     "save_annotations",
-    "save_resolution",
+    "save_resolutions",
     "send",
     "mark_scores_sent",
     "delete",
@@ -80,12 +80,33 @@ class Mishaps(People):
     # -- people and verbs in an unlucky order
 
     @precondition(lambda self: self.tasks())
-    @rule(first=PICK, second=PICK, said=SAID)
-    def commit_out_of_order(self, first: int, second: int, said: str | None) -> None:
+    @rule(first=PICK, said=SAID)
+    def commit_out_of_order(self, first: int, said: str | None) -> None:
         """The later one is gathered before the earlier one can be seen."""
-        self.annotate(first, ADA, said, 0, shown=False)
+        task = self.task(first)
+        self.submit(task, ADA, said)
         self.verb("gather")
-        self.annotate(second, BEN, said, 90, shown=False)
+        others = [one for one in self.tasks() if one.project_id == task.project_id]
+        self.submit(min(others, key=lambda one: one.updated_at), BEN, said, 90)
+
+    @precondition(lambda self: self.tasks() and not self.behind)
+    @rule(pick=PICK, said=SAID)
+    def gather_by_a_clock_ahead(self, pick: int, said: str | None) -> None:
+        self.set_the_clock_ahead(4)
+        self.a_hook_calls(pick, ADA, said)
+        self.set_the_clock_right()
+        self.submit(self.task(pick), BEN, said)
+
+    @precondition(lambda self: self.tasks())
+    @rule(pick=PICK, said=SAID)
+    def skip_and_come_back(self, pick: int, said: str | None) -> None:
+        """What was skipped meanwhile says again what it said."""
+        task = self.task(pick)
+        annotation_id = self.submit(task, ADA, said)
+        self.loop.tasks.skip(annotation_id, at=self.moment(task))
+        self.verb("fetch_annotations")
+        self.loop.tasks.unskip(annotation_id, at=self.moment(task))
+        self.remember()
 
     @rule(minutes=st.integers(2, 55), read_first=st.booleans())
     def show_late(self, minutes: int, *, read_first: bool) -> None:
@@ -95,6 +116,21 @@ class Mishaps(People):
         self.loop.clock.turn(timedelta(minutes=1))
         self.verb("pull")
         self.log(2, minutes)
+
+    @rule(
+        kind=st.sampled_from(["kill", "fault"]),
+        calls=st.integers(0, 2),
+        after=st.sampled_from([False, True, True]),
+        only=st.sampled_from(["import_tasks", "import_tasks", "save_tasks"]),
+    )
+    def enqueue_breaks_off(self, kind: Kind, calls: int, only: str, *, after: bool) -> None:
+        """With tasks made that nobody has noted."""
+        self.log(4, 1)
+        self.loop.clock.turn(timedelta(minutes=1))
+        for verb in ("pull", "draw"):
+            self.verb(verb)
+        self.trouble.strike(kind, calls, after=after, only=only)
+        self.verb("enqueue")
 
     @precondition(lambda self: not self.in_flight)
     @rule(
@@ -120,13 +156,12 @@ class Mishaps(People):
         said=SAID,
         instead=SAID,
         by=st.sampled_from(["goldloop", "goldloop", "goldloop, killed", "hand"]),
-        answered=st.booleans(),
-        traces=st.sampled_from([1, 1, 4]),
+        answered=st.sampled_from([False, False, True]),
     )
-    def give_an_id_again(self, said: str | None, instead: str | None, by: str, traces: int, *, answered: bool) -> None:
+    def give_an_id_again(self, said: str | None, instead: str | None, by: str, *, answered: bool) -> None:
         """To a new task, before anyone noticed that the one which had it is gone; and somebody answers that.
 
-        One trace alone is most likely of the same project.
+        One trace alone, which is most likely of the same project.
         """
         last = self.last_task()
         if answered:
@@ -137,7 +172,7 @@ class Mishaps(People):
             if self.tasks() and FOREIGN not in self.loop.traces_with_tasks():
                 self.import_a_task_by_hand(0, instead)
         else:
-            self.log(traces, 1)
+            self.log(1, 1)
             self.loop.clock.turn(timedelta(minutes=1))
             for verb in ("pull", "draw"):
                 self.verb(verb)
@@ -179,6 +214,21 @@ class Mishaps(People):
         self.loop.clock.turn(timedelta(minutes=pause))
         self.agree(self.tasks().index(task), said)
         self.change(task, change)
+        self.verb("fetch_annotations")
+
+    @precondition(lambda self: self.tasks())
+    @rule(
+        pick=PICK,
+        said=st.sampled_from(["pass", "fail", "fail minor"]),
+        kind=st.sampled_from(["kill", "fault"]),
+        calls=st.integers(0, 3),
+        after=st.booleans(),
+        only=st.sampled_from(["send", "send", "delete", "read", "put"]),
+    )
+    def publish_breaks_off(self, pick: int, said: str, kind: Kind, calls: int, only: str, *, after: bool) -> None:
+        self.agree(pick, said)
+        self.agree(pick + 1, said)
+        self.trouble.strike(kind, calls, after=after, only=only)
         self.verb("fetch_annotations")
 
     # -- Langfuse

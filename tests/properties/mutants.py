@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 
 from goldloop.adapters.evalfile import EvalFile
-from goldloop.adapters.store import SqlStore, aside, outbox, resolutions, tables, tasks
-from goldloop.adapters.store.rows import record_of
+from goldloop.adapters.store import SqlStore, aside, resolutions, tables, tasks
 from goldloop.pipeline import enqueue, gather, gather_aside, parking, publish, read_back
 from goldloop.ports import Page
 from goldloop.records import Annotation, Score, State, TaskSnapshot
@@ -58,13 +57,7 @@ def pull_s_watermark_before_the_commit(patch: pytest.MonkeyPatch) -> None:
 
 @mutant
 def no_look_up_of_what_was_begun(patch: pytest.MonkeyPatch) -> None:
-    original = SqlStore.begin_import
-
-    def begun(self: SqlStore, *given: Any) -> set[str]:
-        original(self, *given)
-        return set()
-
-    patch.setattr(SqlStore, "begin_import", begun)
+    patch.setattr(SqlStore, "imports_begun", lambda *_: {})
 
 
 @mutant
@@ -91,8 +84,8 @@ def idle_before_it_is_settled(patch: pytest.MonkeyPatch) -> None:
     original = gather._Poll._is_idle
 
     def idle(self: Any, peek: Any, watermark: datetime | None, polled: datetime | None) -> bool:
-        settled = watermark + timedelta(days=1) if watermark and polled else polled
-        return original(self, peek.__class__(**{**vars(peek), "at": settled}), watermark, settled)
+        long_after = watermark + timedelta(days=1) if watermark and polled else polled
+        return original(self, peek.__class__(**{**vars(peek), "at": None}), watermark, long_after)
 
     patch.setattr(gather._Poll, "_is_idle", idle)
 
@@ -215,12 +208,15 @@ def event_at_not_bumped(patch: pytest.MonkeyPatch) -> None:
 
 @mutant
 def what_was_handed_out_not_counted_as_tried(patch: pytest.MonkeyPatch) -> None:
-    def due(self: Any, queue: str, limit: int) -> list[Score]:
+    original = SqlStore.due_scores
+
+    def due(self: Any, *given: Any) -> list[Score]:
+        handed_out = original(self, *given)
         scores = tables.scores
-        query = select(scores).where(scores.c.queue == queue, scores.c.state == "due", outbox.is_settled(scores))
-        with self._db.read() as connection:
-            rows = connection.execute(query.order_by(scores.c.event_at, scores.c.score_id).limit(limit)).mappings()
-            return [record_of(Score, row) for row in rows]
+        these = scores.c.score_id.in_([score.score_id for score in handed_out])
+        with self._db.write() as connection:
+            connection.execute(update(scores).where(these).values(attempts=scores.c.attempts - 1))
+        return handed_out
 
     patch.setattr(SqlStore, "due_scores", due)
 
@@ -258,7 +254,7 @@ def marked_as_sent_before_it_is(patch: pytest.MonkeyPatch) -> None:
         try:
             original(self)
         except BaseException:
-            due = self.store.due_scores(self.queue, publish._BATCH)
+            due = self.store.due_scores(self.queue, publish._PAGE)
             self.store.mark_scores_sent([score.score_id for score in due], self.clock())
             raise
 

@@ -13,10 +13,11 @@ from properties.stage import FOREIGN, MILLISECOND, PICK, SAID
 class Tampering(Mishaps):
     """Until it is mended nobody may count on what was read back: `tampered` says so.
 
-    Only a part of the examples sees any of it, so that the others try what has to come right without reconcile.
+    Only a part of the examples sees any of it (`tampering`): reconcile would mend in the others what has to come right
+    without it.
     """
 
-    @precondition(lambda self: self.loop.shown())
+    @precondition(lambda self: self.tampering and self.loop.shown())
     @rule(pick=PICK, other=st.sampled_from(["pass", "fail"]), how=st.sampled_from(["lost", "written"]))
     def a_score_is_tampered_with(self, pick: int, other: str, how: str) -> None:
         """It is gone, or somebody wrote another value; also one that was restored, of an older time."""
@@ -28,7 +29,7 @@ class Tampering(Mishaps):
             at = score.event_at + (pick % 3 - 1) * MILLISECOND
             self.loop.scores.write(score.model_copy(update={"value": other, "event_at": at}))
 
-    @precondition(lambda self: self.loop.scores.deleted)
+    @precondition(lambda self: self.tampering and self.loop.scores.deleted)
     @rule(pick=PICK)
     def a_deleted_score_stands_again(self, pick: int) -> None:
         self.tampered = True
@@ -37,7 +38,7 @@ class Tampering(Mishaps):
         if sent and gone not in self.loop.scores.shown():
             self.loop.scores.write(sent[-1])
 
-    @precondition(lambda self: self.loop.datasets.rows(QUEUE))
+    @precondition(lambda self: self.tampering and self.loop.datasets.rows(QUEUE))
     @rule(pick=PICK, in_file=st.booleans())
     def an_eval_row_is_lost(self, pick: int, *, in_file: bool) -> None:
         self.tampered = True
@@ -50,7 +51,7 @@ class Tampering(Mishaps):
             lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
             path.write_text("".join(line for line in lines if row_id not in line), encoding="utf-8")
 
-    @precondition(lambda self: self.annotations())
+    @precondition(lambda self: self.tampering and self.annotations())
     @rule(pick=PICK, said=SAID.filter(lambda said: said is not None))
     def label_studio_goes_back(self, pick: int, said: str) -> None:
         """An annotation is as it was before the last poll, of a time of then: a backup was restored."""
@@ -63,7 +64,7 @@ class Tampering(Mishaps):
         )
         self.remember()
 
-    @precondition(lambda self: FOREIGN in self.loop.traces_with_tasks() and self.ours())
+    @precondition(lambda self: self.tampering and FOREIGN in self.loop.traces_with_tasks() and self.ours())
     @rule(pick=PICK)
     def remove_duplicates(self, pick: int) -> None:
         """A task goes, and another one has its annotations: nothing tells that it has."""
@@ -86,6 +87,7 @@ class Tampering(Mishaps):
             assert list(connection.connection.driver_connection.iterdump()) == before  # type: ignore[union-attr] # the same
         assert self.what_stands() == seen
 
+    @precondition(lambda self: self.tampering)
     @rule()
     def reconcile(self) -> None:
         self.verb("reconcile")

@@ -8,10 +8,11 @@ How much it sees is tried by `test_mutants.py`.
 """
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import hypothesis.strategies as st
 import pytest
@@ -24,13 +25,16 @@ from properties.audit import Audit
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 STEPS = 500 if LONG else 50
-EXAMPLES = 16
+EXAMPLES = 24
 PageT = TypeVar("PageT")
+ResultT = TypeVar("ResultT")
+ParamsT = ParamSpec("ParamsT")
 
 
 class World(Audit):
-    @initialize()
-    def begin(self) -> None:
+    @initialize(tampering=st.sampled_from([False, False, True]))
+    def begin(self, *, tampering: bool) -> None:
+        self.tampering = tampering
         self.log(6, 20)
         self.loop.run()
 
@@ -77,7 +81,7 @@ def run_the_world(
 ) -> None:
     """Raises what is wrong; `steps_run` gets an entry a step, and `wrong` where something was."""
     # Batches small enough that a verb has several of them.
-    patch.setattr(publish, "_BATCH", 3)
+    patch.setattr(publish, "_PAGE", 3)
     patch.setattr(publish, "_EVAL_BATCH", 2)
     patch.setattr(enqueue, "_BATCH", 3)
     without_threads(patch)
@@ -98,14 +102,29 @@ def run_the_world(
     )
 
 
+class InTurn(ThreadPoolExecutor):
+    """Does at once what it is given."""
+
+    def submit(
+        self, fn: Callable[ParamsT, ResultT], /, *args: ParamsT.args, **kwargs: ParamsT.kwargs
+    ) -> Future[ResultT]:
+        done: Future[ResultT] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is wanted
+            done.set_exception(error)
+        return done
+
+
 def without_threads(patch: pytest.MonkeyPatch) -> None:
-    """What is read ahead is read in its turn: which call is struck, or what is seen, must not hang on threads."""
+    """What runs side by side runs in its turn: which call is struck, or what is seen, must not hang on threads."""
 
     def in_turn(pages: Iterator[PageT]) -> Generator[PageT, None, None]:
         yield from pages
 
     for module in (gather, enqueue, read_back):
         patch.setattr(module, "ahead", in_turn)
+    patch.setattr(publish, "ThreadPoolExecutor", InTurn)
 
 
 @pytest.fixture

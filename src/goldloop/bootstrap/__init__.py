@@ -247,7 +247,7 @@ class Goldloop:
             "pull": lambda: pull(self.langfuse.source, store, self.reach(now), now, progress),
             "draw": lambda: draw(codebook, store, run.seed, now, self.settings.signals),
             "prelabel": lambda: run_prelabel(self, codebook, run),
-            "enqueue": lambda: enqueue(codebook, self.langfuse.source, self.label_studio, store, now, progress),
+            "enqueue": lambda: enqueue(codebook, self.langfuse.source, self.label_studio, store, self.clock, progress),
             "gather": lambda: gather(codebook, self.label_studio, store, now, progress),
             "resolve": lambda: resolve(codebook, store, now, progress),
             "publish": lambda: publish(

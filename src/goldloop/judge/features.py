@@ -8,6 +8,7 @@ import hashlib
 import math
 import re
 from collections.abc import Collection, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Final
 
@@ -68,10 +69,11 @@ def features(trace: Trace) -> tuple[float, ...]:
     """The numbers of one trace, in the order of NAMES; all finite, whatever the trace lacks."""
     output, question = trace.output.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"), _question(trace)
     sources = _sources(trace)
-    given = _stems("\n".join(sources))
+    stems_of = cache(_stems)  # a message may be a source, and the question too
+    given = [stem for source in sources for stem in stems_of(source)]
     known, pairs = set(given), set(pairwise(given))
-    anywhere = known.union(_stems("\n".join(message.content for message in trace.messages)))
-    asked = set(_stems(question))
+    anywhere = known.union(*(stems_of(message.content) for message in trace.messages))
+    asked = set(stems_of(question))
     sentences = [sentence for sentence in _SENTENCE.split(output) if sentence and not sentence.isspace()]
     by_sentence = [stems for sentence in sentences if (stems := _STEM.findall(sentence))]
     stated = [stem for stems in by_sentence for stem in stems]
@@ -89,7 +91,7 @@ def features(trace: Trace) -> tuple[float, ...]:
         min(backing, default=0.0),
         _mean(backing),
         sum(share < _HALF for share in backing) / len(backing) if backing else 1.0,
-        math.log1p(sum(stem[0].isdigit() and stem not in known for stem in stated)),
+        math.log1p(len([stem for stem in stated if stem[0].isdigit() and stem not in known])),
         1 - _share(names, known) if names else 0.0,
         long_answer,
         long_sources,

@@ -1,11 +1,13 @@
 """Drawn traces -> tasks with prelabels in Label Studio. A trace is never two tasks.
 
 Before a batch is imported the store notes that it is about to be. A batch that was noted and never confirmed (the
-process died, the answer got lost) is looked up in Label Studio first, and only what is not there is imported.
+process died, the answer got lost) is looked up in Label Studio first, and only what is not there is imported. Label
+Studio works an import off even where nobody waits for its answer any more, and shows nothing of it before its end: so
+what is not there is imported again only when the first import has had its time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from pydantic import JsonValue
@@ -21,7 +23,7 @@ from goldloop.errors import RejectedError
 from goldloop.pipeline.parking import park, park_deleted_tasks, poll_from_the_beginning
 from goldloop.pipeline.payload import characters, fetch_all
 from goldloop.pipeline.projects import Purpose, ensure_project
-from goldloop.ports import Progress, Store, TaskDraft, TaskQueue, TraceSource
+from goldloop.ports import Clock, Progress, Store, TaskDraft, TaskQueue, TraceSource
 from goldloop.records import Draw, Prediction, Project, Record, State, Task, Trace
 
 _FETCHED = 100
@@ -31,23 +33,29 @@ _CHARACTERS = 4_000_000
 """Import goes by far faster in large batches. One is closed when it has so many traces, or so much text in them: two
 such, and what was fetched beyond, are what memory holds."""
 
+_SETTLED = timedelta(minutes=2)
+"""An import that was begun so long ago is over, whatever became of it: no answer is waited for any longer."""
+
 Fetched = tuple[Draw, Trace | RejectedError]
 
 
 class EnqueueSummary(Record):
+    """`waiting` are traces whose import broke off so lately that it may still be under way: the next run sees."""
+
     queued: int
     with_prelabel: int
     already_there: int
     parked: int
     project_urls: list[str]
+    waiting: int = 0
 
 
 class _Enqueue:
     """The state of one run: what each batch needs and what it adds to."""
 
-    def __init__(self, source: TraceSource, tasks: TaskQueue, store: Store, lineage: Lineage, now: datetime) -> None:
-        self.source, self.tasks, self.store, self.now = source, tasks, store, now
-        self.queued = self.with_prelabel = self.already_there = self.parked = 0
+    def __init__(self, source: TraceSource, tasks: TaskQueue, store: Store, lineage: Lineage, clock: Clock) -> None:
+        self.source, self.tasks, self.store, self.clock, self.now = source, tasks, store, clock, clock()
+        self.queued = self.with_prelabel = self.already_there = self.parked = self.waiting = 0
         self.subject = "trace"
         self.given: dict[int, int | None] = {}
         self.lineage = lineage
@@ -56,20 +64,30 @@ class _Enqueue:
         draws = [draw for draw, _ in fetched]
         # What has an answer already must not be parked for want of a second one.
         self.subject = "relabel" if project.purpose == "relabel" else "trace"
-        begun = self.store.begin_import(codebook.name, [draw.trace_id for draw in draws], self.now)
+        begun = self.store.imports_begun(codebook.name, [draw.trace_id for draw in draws])
+        waiting = self._may_be_under_way(codebook, begun)  # before they are looked up: what ends meanwhile is found
         found = self.tasks.find_tasks(project.project_id, sorted(begun)) if begun else {}
+        waiting -= found.keys()
+        self.waiting += len(waiting)
         if found:
             # They may have been annotated, and passed by, before anyone knew that they are ours.
             poll_from_the_beginning(self.store, project.project_id)
         wanted = {draw.trace_id: draw.annotators for draw in draws}
         self._save(codebook, project, list(found.items()), wanted)
         self.already_there += len(found)
-        drafts = self._drafts(codebook, [one for one in fetched if one[0].trace_id not in found])
+        drafts = self._drafts(codebook, [one for one in fetched if one[0].trace_id not in found.keys() | waiting])
         drafts = self._valid(codebook, project, drafts)
         for task_ids, imported in self._import(codebook, project, drafts):
             pairs = [(draft.trace_id, task_id) for draft, task_id in zip(imported, task_ids, strict=True)]
             self._save(codebook, project, pairs, wanted)
             self.with_prelabel += sum(draft.prediction is not None for draft in imported)
+
+    def _may_be_under_way(self, codebook: Codebook, begun: Mapping[str, datetime]) -> set[str]:
+        now = self.clock()
+        to_come = [trace_id for trace_id, at in begun.items() if at > now]
+        if to_come:  # the clock was set back since: from now on, then
+            self.store.begin_import(codebook.name, to_come, now)
+        return {trace_id for trace_id, at in begun.items() if now - at < _SETTLED}
 
     def _drafts(self, codebook: Codebook, fetched: Sequence[Fetched]) -> list[TaskDraft]:
         traces: list[tuple[Draw, Trace]] = []
@@ -123,9 +141,12 @@ class _Enqueue:
         """Import all, or halve until the ones that are refused stand alone and can be parked."""
         if not drafts:
             return
+        trace_ids = [draft.trace_id for draft in drafts]
+        self.store.begin_import(codebook.name, trace_ids, self.clock())
         try:
             yield self.tasks.import_tasks(project.project_id, drafts), drafts
         except RejectedError as error:
+            self.store.end_import(codebook.name, trace_ids)
             if len(drafts) == 1:
                 self._park_trace(codebook, drafts[0].trace_id, error)
                 return
@@ -184,17 +205,17 @@ class _Enqueue:
 
 
 def enqueue(
-    codebook: Codebook, source: TraceSource, tasks: TaskQueue, store: Store, now: datetime, progress: Progress
+    codebook: Codebook, source: TraceSource, tasks: TaskQueue, store: Store, clock: Clock, progress: Progress
 ) -> EnqueueSummary:
     """Make a task of every drawn trace, in the project of the codebook version that it is asked by."""
-    run = _Enqueue(source, tasks, store, store.lineage(codebook.name), now)
+    run = _Enqueue(source, tasks, store, store.lineage(codebook.name), clock)
     drawn = store.draws(codebook.name, State.DRAWN) + store.relabels(codebook.name)
     urls = []
     done = 0
     by_project = sorted(drawn, key=_project_of)  # stable: the annotators' order is kept
     for (version, purpose), group in groupby(by_project, key=_project_of):
         asked = store.codebook(codebook.name, version)
-        project = ensure_project(asked, purpose, tasks, store, now)
+        project = ensure_project(asked, purpose, tasks, store, run.now)
         if project.url not in urls:
             urls.append(project.url)
         for batch in ahead(_fetched(source, list(group), pairwise=asked.pairwise)):
@@ -207,6 +228,7 @@ def enqueue(
         already_there=run.already_there,
         parked=run.parked,
         project_urls=urls,
+        waiting=run.waiting,
     )
 
 

@@ -13,13 +13,14 @@ from goldloop.codebook.lineage import CodebookVersion
 from goldloop.codebook.schema import Codebook
 from goldloop.errors import RejectedError, RetryableError
 from goldloop.pipeline.parking import park
-from goldloop.pipeline.payload import fetch
+from goldloop.pipeline.payload import fetch_all
 from goldloop.pipeline.read_back import Doomed, Looking, ReadBack
 from goldloop.ports import EvalDue, Progress, ScoreSink, Shelf, Store, TraceSource
 from goldloop.records import EvalRow, Receipt, Record, Score
 from goldloop.resolution.eval_rows import eval_row
 
-_BATCH = 500
+_FIRST, _PAGE = 500, 2500
+"""Scores that are handed out, and noted, at once: few at first, for the server waits; then many, for the store."""
 _EVAL_BATCH = 50
 _LATE = timedelta(hours=1)
 """So long after its deletion a score is looked for again: a creation that was held up may come after it."""
@@ -108,15 +109,15 @@ class _Publish:
         return self.store.lineage(self.queue).newest
 
     def send(self) -> None:
-        """A batch is noted, and the next one read, while the server works on the one between: here alone is written."""
+        """A page is noted, and the next one read, while the server works on the one between: here alone is written."""
         sent: tuple[list[Score], list[Receipt]] | None = None
-        due = self.store.due_scores(self.queue, _BATCH)
+        due = self.store.due_scores(self.queue, _FIRST)
         with ThreadPoolExecutor(1, thread_name_prefix="send") as thread:
             while due:
                 under_way = thread.submit(self.sink.send, due)
                 if sent:
                     self._note(*sent)
-                coming = self.store.due_scores(self.queue, _BATCH, due[-1])
+                coming = self.store.due_scores(self.queue, _PAGE, due[-1])
                 sent, due = (due, under_way.result()), coming
         if sent:
             self._note(*sent)
@@ -157,7 +158,7 @@ class _Publish:
     def eval_rows(self, source: TraceSource, shelves: Sequence[Shelf]) -> None:
         while due := self.store.due_eval_rows(self.queue, _EVAL_BATCH):
             gone = [one.row_id for one in due if one.remove]
-            rows = [row for one in due if not one.remove and (row := self._row(source, one))]
+            rows = self._rows(source, [one for one in due if not one.remove])
             refused: set[str] = set()
             for shelf in shelves:
                 sink = shelf.sink
@@ -173,20 +174,20 @@ class _Publish:
             self.rows_removed += len(gone)
             self.progress(self.rows_put + self.rows_removed, None)
 
-    def _row(self, source: TraceSource, due: EvalDue) -> EvalRow | None:
-        try:
-            trace = fetch(source, due.trace_id)
-        except RejectedError as error:
-            self._park_row(due.row_id, due.trace_id, error)
-            return None
-        return eval_row(
-            self.asked,
-            due.row_id,
-            trace,
-            self.store.draw(due.queue, due.trace_id),
-            self.store.answers(due.queue, due.trace_id),
-            self.store.annotations(due.queue, due.trace_id),
-        )
+    def _rows(self, source: TraceSource, due: Sequence[EvalDue]) -> list[EvalRow]:
+        """Those whose traces Langfuse still has; the others are parked."""
+        trace_ids = [one.trace_id for one in due]
+        draws = {draw.trace_id: draw for draw in self.store.drawn(self.queue, trace_ids)}
+        answers = self.store.answers_of(self.queue, trace_ids)
+        annotations = self.store.annotations_by_trace(self.queue, trace_ids)
+        rows: list[EvalRow] = []
+        for one, trace in zip(due, fetch_all(source, trace_ids), strict=True):
+            if isinstance(trace, RejectedError):
+                self._park_row(one.row_id, one.trace_id, trace)
+                continue
+            said, given = answers.get(one.trace_id, []), annotations.get(one.trace_id, [])
+            rows.append(eval_row(self.asked, one.row_id, trace, draws[one.trace_id], said, given))
+        return rows
 
     def _park_row(self, row_id: str, trace_id: str, error: RejectedError) -> None:
         park(self.store, "publish", f"eval-row:{row_id}", error, self.clock(), queue=self.queue, trace_id=trace_id)

@@ -13,7 +13,7 @@ from goldloop.codebook.text import clean
 from goldloop.ports import Clock, ScoreSink, Store
 from goldloop.records import Score, ShownScore
 
-_AT_ONCE = 1600
+_AT_ONCE = 2400
 _NEVER = timedelta(minutes=15)
 """A score that was taken this long ago and is still not readable was dropped."""
 
@@ -113,20 +113,25 @@ class Looking:
         """
         over = 0
         for part, shown in ahead(self._parts(list(self._waiting))):
-            for _ in part:
-                self._waiting.popleft()
-            there = {one.score_id for one, _ in part if one.score_id in shown and is_this(one, shown[one.score_id])}
-            self._store.mark_scores_confirmed(sorted(there))
+            there: list[str] = []
+            newer: dict[str, datetime] = {}
+            missing: list[Sent] = []
+            for sent in part:
+                score = self._waiting.popleft()[0]
+                stands = shown.get(score.score_id)
+                if stands is None:
+                    missing.append(sent)
+                elif is_this(score, stands):
+                    there.append(score.score_id)
+                elif stands.event_at is not None and is_over(score, stands):
+                    newer[score.score_id] = stands.event_at
+                else:
+                    missing.append(sent)
+            self._store.mark_scores_confirmed(there)
             self.confirmed += len(there)
-            newer = {
-                one.score_id: at
-                for one, _ in part
-                if one.score_id in shown and is_over(one, shown[one.score_id]) and (at := shown[one.score_id].event_at)
-            }
             if newer:
                 self._store.send_again(newer)
                 over += len(newer)
-            missing = [pair for pair in part if pair[0].score_id not in there | newer.keys()]
             self._waiting.extend(missing)
             if len(missing) * 2 > len(part) and not every:
                 break

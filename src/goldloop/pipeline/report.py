@@ -48,9 +48,10 @@ def _contested(codebook: Codebook, store: Store) -> int:
     if codebook.queue.adjudication != "owner":
         return 0
     lineage = store.lineage(codebook.name)
+    waiting_draws = store.draws(codebook.name, State.ANNOTATED)
+    annotations = store.annotations_by_trace(codebook.name, [draw.trace_id for draw in waiting_draws])
     return sum(
-        resolve_across(lineage, store.annotations(draw.queue, draw.trace_id), draw.annotators).contested
-        for draw in store.draws(codebook.name, State.ANNOTATED)
+        resolve_across(lineage, annotations.get(draw.trace_id, []), draw.annotators).contested for draw in waiting_draws
     )
 
 

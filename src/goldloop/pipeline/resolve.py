@@ -1,16 +1,28 @@
-"""Annotations -> one answer a question, and the scores and eval rows that follow from them, into the outbox."""
+"""Annotations -> one answer a question, and the scores and eval rows that follow from them, into the outbox.
 
-from collections.abc import Mapping
+Traces go by the page: its annotations are read at once, and what comes of them is saved in one transaction, so that a
+run that dies has done its pages before, and leaves the others due.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from goldloop import ids
 from goldloop.codebook.lineage import Lineage
 from goldloop.codebook.schema import Codebook
 from goldloop.codebook.score_configs import digest, score_configs
-from goldloop.ports import EvalDue, Progress, Store
+from goldloop.errors import RejectedError
+from goldloop.pipeline.parking import park
+from goldloop.ports import EvalDue, Progress, Store, TraceResolution
 from goldloop.records import Annotation, Draw, Record, State
 from goldloop.resolution.across import Across, resolve_across
 from goldloop.resolution.scores import Scoring
+
+PAGE = 500
+"""Traces read, worked out and saved at once."""
+
+_VERB = "resolve"
 
 
 class ResolveSummary(Record):
@@ -19,48 +31,118 @@ class ResolveSummary(Record):
     failures: int
     outbox: int
     quarantined: int = 0
+    parked: int = 0
 
 
-def resolve(codebook: Codebook, store: Store, now: datetime, progress: Progress) -> ResolveSummary:
+def resolve(
+    codebook: Codebook, store: Store, now: datetime, progress: Progress, *, page_size: int = PAGE
+) -> ResolveSummary:
     """Work out again every trace whose annotations changed; only what differs from before goes to the outbox.
 
-    What counts is what the newest published version asks, whatever version a trace was annotated by.
+    What counts is what the newest published version asks, whatever version a trace was annotated by. A trace that
+    cannot be worked out or saved is parked with the reason, stays due, and is tried again by each run; nothing is sent
+    of it until then.
     """
     due = store.due_for_resolve(codebook.name)
-    decided = failures = outbox = quarantined = 0
-    lineage = store.lineage(codebook.name)
-    configs = _configs(lineage.newest.codebook, store) if due else {}
-    aside = {row.parked_id for row in store.parked(codebook.name)} if due else set()
-    for done, trace_id in enumerate(due, start=1):
-        draw = store.draw(codebook.name, trace_id)
-        annotations = store.annotations(codebook.name, trace_id)
-        found = resolve_across(lineage, annotations, draw.annotators)
-        scoring = Scoring(lineage, draw, store.environment(trace_id), configs)
-        answers = [*found.answers, *found.quarantined]
+    made = ResolveSummary(traces=len(due), decided=0, failures=0, outbox=0)
+    if not due:
+        return made
+    _free(codebook.name, due, store)
+    run = _Resolve(codebook.name, store, now)
+    for start in range(0, len(due), page_size):
+        page = due[start : start + page_size]
+        run.page(page)
+        progress(start + len(page), len(due))
+    return made.model_copy(update=run.counts)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the pure part finds of one trace."""
+
+    resolution: TraceResolution
+    across: Across
+
+    @property
+    def failure(self) -> bool:
+        return self.resolution.eval_row is not None
+
+
+class _Resolve:
+    def __init__(self, queue: str, store: Store, now: datetime) -> None:
+        self.queue, self.store, self.now = queue, store, now
+        self.lineage = store.lineage(queue)
+        self.configs = _configs(self.lineage.newest.codebook, store)
+        self.counts = {"decided": 0, "failures": 0, "outbox": 0, "quarantined": 0, "parked": 0}
+
+    def page(self, trace_ids: Sequence[str]) -> None:
+        draws = {draw.trace_id: draw for draw in self.store.drawn(self.queue, trace_ids)}
+        annotations = self.store.annotations_by_trace(self.queue, trace_ids)
+        environments = self.store.environments(trace_ids)
+        found: list[_Found] = []
+        try:
+            for trace_id in trace_ids:
+                if trace_id in environments:
+                    given = annotations.get(trace_id, [])
+                    found.append(self._found(draws[trace_id], given, environments[trace_id]))
+                else:
+                    said = f"Trace {trace_id} was never pulled: pull the time that it is from."
+                    self._park(trace_id, RejectedError("the store", said, reason="never_pulled"))
+        finally:  # whatever one of them raises, those before it are done
+            self._save(found)
+
+    def _found(self, draw: Draw, annotations: Sequence[Annotation], environment: str) -> _Found:
+        across = resolve_across(self.lineage, annotations, draw.annotators)
+        scoring = Scoring(self.lineage, draw, environment, self.configs)
+        answers = [*across.answers, *across.quarantined]
         scores = [scoring.annotation(one) for one in annotations] + [scoring.answer(one) for one in answers]
-        failure = any(answer.failure for answer in found.answers)
-        outbox += store.save_resolution(
-            codebook.name,
-            trace_id,
-            state=_state(lineage, draw, annotations, found),
+        failure = any(answer.failure for answer in across.answers)
+        resolution = TraceResolution(
+            draw.trace_id,
+            state=_state(self.lineage, draw, annotations, across),
             answers=answers,
             scores=[score for score in scores if score],
-            eval_row=_eval_due(lineage, codebook.name, trace_id) if failure else None,
-            at=now,
+            eval_row=_eval_due(self.lineage, self.queue, draw.trace_id) if failure else None,
         )
-        if any(not one.deleted for one in annotations):
-            # Set aside by the sampler, for it was old or too much; then somebody judged it all the same.
-            overflow = ids.parked_id("draw", f"{codebook.name}|trace:{trace_id}")
-            if overflow in aside:
-                store.unpark([overflow])
-        decided += found.decided
-        failures += failure
-        quarantined += bool(found.quarantined)
-        progress(done, len(due))
-    return ResolveSummary(traces=len(due), decided=decided, failures=failures, outbox=outbox, quarantined=quarantined)
+        return _Found(resolution, across)
+
+    def _save(self, found: Sequence[_Found]) -> None:
+        """All at once; one by one where the store refuses one of them."""
+        try:
+            outbox = self.store.save_resolutions(self.queue, [one.resolution for one in found], self.now)
+        except RejectedError as error:
+            if len(found) > 1:
+                for one in found:
+                    self._save([one])
+            else:
+                self._park(found[0].resolution.trace_id, error)
+            return
+        self.counts["outbox"] += outbox
+        self.counts["decided"] += sum(one.across.decided for one in found)
+        self.counts["failures"] += sum(one.failure for one in found)
+        self.counts["quarantined"] += sum(bool(one.across.quarantined) for one in found)
+
+    def _park(self, trace_id: str, error: RejectedError) -> None:
+        park(self.store, _VERB, f"trace:{trace_id}", error, self.now, queue=self.queue, trace_id=trace_id)
+        self.counts["parked"] += 1
 
 
-def _state(lineage: Lineage, draw: Draw, annotations: list[Annotation], found: Across) -> State:
+def _free(queue: str, due: Sequence[str], store: Store) -> None:
+    """What the sampler set aside, for it was old or too much, and somebody judged all the same; and what resolve did.
+
+    First of all: how likely a trace was to be kept, which its scores tell, changes with it.
+    """
+    wanted = set(due)
+    aside = [row for row in store.parked(queue) if row.trace_id in wanted and row.subject == f"trace:{row.trace_id}"]
+    overflow = [row.trace_id for row in aside if row.verb == "draw" and row.trace_id]
+    annotations = store.annotations_by_trace(queue, overflow)
+    judged = {trace_id for trace_id, given in annotations.items() if any(not one.deleted for one in given)}
+    free = [row for row in aside if row.verb == _VERB or (row.verb == "draw" and row.trace_id in judged)]
+    if free:
+        store.unpark([row.parked_id for row in free])
+
+
+def _state(lineage: Lineage, draw: Draw, annotations: Sequence[Annotation], found: Across) -> State:
     """A trace that is to be labelled again waits for that, whatever its old annotations still decide."""
     live = [one for one in annotations if not one.deleted]
     asked = lineage.since(draw.codebook_version)

@@ -25,7 +25,7 @@ from goldloop.ports.servers import (
     Window,
 )
 from goldloop.ports.store import Store
-from goldloop.ports.stored import Column, EvalDue, OpenTrace, QueueCounts, SignalColumns
+from goldloop.ports.stored import Column, EvalDue, OpenTrace, QueueCounts, SignalColumns, TraceResolution
 from goldloop.records import Limits
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "Store",
     "TaskDraft",
     "TaskQueue",
+    "TraceResolution",
     "TraceSource",
     "Window",
 ]

@@ -10,7 +10,7 @@ from goldloop.codebook.schema import Codebook
 from goldloop.ports.judging import JudgeStore
 from goldloop.ports.outbox import OutboxStore
 from goldloop.ports.servers import Window
-from goldloop.ports.stored import Column, EvalDue, OpenTrace, QueueCounts, SignalColumns
+from goldloop.ports.stored import Column, OpenTrace, QueueCounts, SignalColumns, TraceResolution
 from goldloop.quality.yields import PolicyCount
 from goldloop.records import (
     Annotation,
@@ -21,7 +21,6 @@ from goldloop.records import (
     NamedSlice,
     Parked,
     Project,
-    Score,
     Signal,
     State,
     Task,
@@ -175,12 +174,23 @@ class Store(JudgeStore, OutboxStore, Protocol):
         """As `signals`, of many traces, by trace id; a trace without any is left out."""
         ...
 
-    def begin_import(self, queue: str, trace_ids: Sequence[str], at: datetime) -> set[str]:
-        """Note that these are about to be imported. Those that were noted before come back: look them up first."""
+    def imports_begun(self, queue: str, trace_ids: Sequence[str]) -> dict[str, datetime]:
+        """When an import of these was last begun, where one ever was: look them up before importing them.
+
+        Long ago where it is known how that import ended.
+        """
+        ...
+
+    def begin_import(self, queue: str, trace_ids: Sequence[str], at: datetime) -> None:
+        """Note that these are about to be imported."""
+        ...
+
+    def end_import(self, queue: str, trace_ids: Sequence[str]) -> None:
+        """Note that their import is over, and made nothing."""
         ...
 
     def save_tasks(self, tasks: Sequence[Task], at: datetime) -> None:
-        """The tasks exist: their traces turn from drawn to queued."""
+        """The tasks exist: their import is over, and their traces turn from drawn to queued."""
         ...
 
     # -- gather
@@ -211,6 +221,12 @@ class Store(JudgeStore, OutboxStore, Protocol):
         """
         ...
 
+    def annotations_by_trace(
+        self, queue: str, trace_ids: Sequence[str], *, second: bool = False
+    ) -> dict[str, list[Annotation]]:
+        """As `annotations`, of many traces, by trace id; a trace without any is left out."""
+        ...
+
     def save_annotations(self, annotations: Sequence[Annotation], at: datetime) -> None:
         """Upsert by key, append each to the history, and note their traces as due for resolve.
 
@@ -223,29 +239,19 @@ class Store(JudgeStore, OutboxStore, Protocol):
         ...
 
     # -- resolve
-    def environment(self, trace_id: str) -> str:
-        """The trace's Langfuse environment, which its scores have to carry."""
+    def environments(self, trace_ids: Sequence[str]) -> dict[str, str]:
+        """By trace id, the Langfuse environments, which scores have to carry; a trace never pulled is left out."""
         ...
 
     def due_for_resolve(self, queue: str) -> list[str]:
         """Traces whose annotations changed, parked ones too: their scores may have to be taken back."""
         ...
 
-    def save_resolution(
-        self,
-        queue: str,
-        trace_id: str,
-        *,
-        state: State,
-        answers: Sequence[Answer],
-        scores: Sequence[Score],
-        eval_row: EvalDue | None,
-        at: datetime,
-    ) -> int:
-        """Replace the trace's answers and set its state; put into the outbox what changed; count those changes.
+    def save_resolutions(self, queue: str, resolutions: Sequence[TraceResolution], at: datetime) -> int:
+        """Replace the traces' answers, set their states; put into the outbox what changed; count those changes.
 
-        A score whose content changed is due again, with an `event_at` later than the one before; one that is no
-        longer there is due for deletion. The same goes for the eval row, by its digest of the answers.
+        Each trace once. A score whose content changed is due again, with an `event_at` later than the one before; one
+        that is no longer there is due for deletion. The same goes for the eval row, by its digest of the answers.
         """
         ...
 

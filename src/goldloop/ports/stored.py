@@ -1,5 +1,6 @@
 """What the store tells in shapes of its own: columns of candidates and signals, what waits, what stands where."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from goldloop.numeric import Floats
-from goldloop.records import Record, State, Utc
+from goldloop.records import Answer, Record, Score, State, Utc
 from goldloop.sampling.frame import Names
 
 
@@ -20,6 +21,17 @@ class EvalDue(Record):
     codebook_version: str
     trace_id: str
     remove: bool
+
+
+@dataclass(frozen=True)
+class TraceResolution:
+    """What one trace was resolved to: its state, all of its answers and scores, and its eval row where it has one."""
+
+    trace_id: str
+    state: State
+    answers: Sequence[Answer]
+    scores: Sequence[Score]
+    eval_row: EvalDue | None
 
 
 Column = Literal["session", "time", "model", "release", "prompt", "tags", "cluster", "sketch"]

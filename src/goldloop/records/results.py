@@ -2,10 +2,13 @@
 
 from enum import StrEnum
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, SkipValidation
 
 from goldloop.records.base import Record, Utc, Value
 from goldloop.records.traces import Document, Message
+
+Metadata = dict[str, SkipValidation[JsonValue]]
+"""JSON that was made here, or parsed: to look through it again would take longer than the rest of its record."""
 
 
 class ScoreType(StrEnum):
@@ -39,7 +42,7 @@ class Score(Record):
     data_type: ScoreType
     value: str | float
     comment: str | None = None
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
     environment: str = "default"
     config_id: str | None = Field(default=None, description="the score config that the value keeps to")
     event_at: Utc
@@ -57,7 +60,7 @@ class ShownScore(Record):
     name: str
     value: str | float | None
     comment: str | None = None
-    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
     event_at: Utc | None = None
 
 

@@ -7,11 +7,14 @@ So one owner retries them all, here; nothing above this module tries again by it
 import json
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
 
 import httpx
 from pydantic import SecretStr
+from pydantic_core import to_json
 
 from goldloop.adapters.langfuse.text import clean_json
 from goldloop.adapters.retries import Retries, retry_after
@@ -23,7 +26,7 @@ _TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)
 _LATER: Final = frozenset({408, 425, 429})
 _REASON_LENGTH: Final = 120
 
-_TO_CLEAN: Final = re.compile(r"[\ud800-\udfff\x7f-\x9f]|\\(?:u00|[bfr])")
+_TO_CLEAN: Final = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\\(?:u00|[bfr])")
 """In JSON, all that `clean_json` would change, and what looks like it: most bodies have none of it."""
 
 ResultT = TypeVar("ResultT")
@@ -65,7 +68,6 @@ class Api:
         self.host = _checked(host)
         self._again = retries or Retries()
         self._client = httpx.Client(
-            base_url=f"{self.host}/api/public/",
             auth=httpx.BasicAuth(public_key.get_secret_value(), secret_key.get_secret_value()),
             timeout=_TIMEOUT,
             headers={"User-Agent": f"goldloop/{version('goldloop')}", "Accept": "application/json"},
@@ -75,9 +77,15 @@ class Api:
     def close(self) -> None:
         self._client.close()
 
-    def get(self, path: str, params: Params = (), *, retry: bool = True) -> Any:
-        """Raises: RetryableError, RejectedError (MissingError for a JSON 404), FatalError."""
-        return self.repeat(lambda: self.once("GET", path, params)) if retry else self.once("GET", path, params)
+    def get(
+        self, path: str, params: Params = (), *, retry: bool = True, read: Callable[[bytes], Any] | None = None
+    ) -> Any:
+        """The JSON of the answer, or what `read` makes of its bytes: a ValueError says that they are damaged.
+
+        Raises: RetryableError, RejectedError (MissingError for a JSON 404), FatalError.
+        """
+        call = partial(self.once, "GET", path, params, read=read)
+        return self.repeat(call) if retry else call()
 
     def post(self, path: str, body: Any) -> Any:
         """Raises: RetryableError, RejectedError (ConflictError, TooLargeError, MissingError), FatalError."""
@@ -91,13 +99,20 @@ class Api:
         return self._again(call)
 
     def once(
-        self, method: str, path: str, params: Params = (), *, body: Any = None, content: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        params: Params = (),
+        *,
+        body: Any = None,
+        content: bytes | None = None,
+        read: Callable[[bytes], Any] | None = None,
     ) -> Any:
         """One attempt; `content` is a body that was encoded already."""
         content = encode(body) if body is not None else content
         headers = {"Content-Type": "application/json"} if content is not None else None
         try:
-            response = self._client.request(method, path, params=list(params), content=content, headers=headers)
+            response = self._client.request(method, self._url(path, params), content=content, headers=headers)
         except httpx.ConnectError as error:
             raise RetryableError(
                 SERVER, f"No connection to Langfuse at {self.host}: check LANGFUSE_HOST and that the server runs."
@@ -110,16 +125,18 @@ class Api:
             raise RetryableError(
                 SERVER, f"The connection to Langfuse at {self.host} broke off: try again later."
             ) from error
-        return self._read(method, path, response)
-
-    def _read(self, method: str, path: str, response: httpx.Response) -> Any:
         failed = self._failure(method, path, response)
         if failed is not None:
             raise failed
         try:
-            return json.loads(response.content, parse_constant=_no_constant)
+            return (read or parsed)(response.content)
         except (ValueError, RecursionError) as error:
             raise unreadable(method, path) from error
+
+    def _url(self, path: str, params: Params) -> str:
+        """Made here, with its commas as they are: httpx is slow to quote the many of a long list of ids."""
+        query = f"?{urlencode(params, safe=',')}" if params else ""
+        return f"{self.host}/api/public/{path}{query}"
 
     def _failure(self, method: str, path: str, response: httpx.Response) -> RemoteError | None:
         status = response.status_code
@@ -148,19 +165,22 @@ class Api:
         return kind(SERVER, f"Langfuse refuses {asked} ({reason}): correct what was sent.", reason=reason)
 
 
+def parsed(content: bytes) -> Any:
+    """Raises: ValueError, RecursionError."""
+    return json.loads(content, parse_constant=_no_constant)
+
+
 def encode(body: Any) -> bytes:
     """The JSON of a body, cleaned of what a server's database could not take."""
     try:
-        text = _dumped(body)
-    except ValueError:  # a number that JSON has no form for
-        text = None
-    if text is None or _TO_CLEAN.search(text):
-        text = _dumped(clean_json(body))
-    return text.encode()
+        encoded = to_json(body, inf_nan_mode="null")
+    except ValueError:  # half of a surrogate pair, or a body nested deeper than it goes
+        return _cleaned(body)
+    return _cleaned(body) if _TO_CLEAN.search(encoded) else encoded
 
 
-def _dumped(body: Any) -> str:
-    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def _cleaned(body: Any) -> bytes:
+    return json.dumps(clean_json(body), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def unreadable(method: str, path: str) -> RetryableError:

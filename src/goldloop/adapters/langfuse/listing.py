@@ -1,11 +1,11 @@
 """Lists that come in pages: one page with its unreadable rows aside, and all pages of a list with cursors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from goldloop.adapters.langfuse.http import SERVER, Api, Params, unreadable
+from goldloop.adapters.langfuse.http import SERVER, Api, Params, parsed, unreadable
 from goldloop.adapters.langfuse.wire import Wire, reason
 from goldloop.ahead import ahead
 from goldloop.codebook.text import clean
@@ -14,11 +14,20 @@ from goldloop.errors import RetryableError
 RowT = TypeVar("RowT", bound=Wire)
 
 
+class _Whole(BaseModel, Generic[RowT]):
+    """A page all of whose rows can be read."""
+
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+    data: list[RowT]
+    meta: dict[str, Any] = Field(default_factory=dict)
+
+
 class Listing(Generic[RowT]):
     """One page: the rows that can be read, the others by id and reason, and where the next page is.
 
     Args:
-        answer: the JSON of the page.
+        answer: the JSON of the page, or what `reader` made of it.
         row: the model of a row.
         path: what was asked, for the error.
         key: the field that names a row where it cannot be read.
@@ -35,6 +44,9 @@ class Listing(Generic[RowT]):
         self.total_pages = total_pages if isinstance(total_pages, int) else 1
         self.rows: list[RowT] = []
         self.rejected: list[tuple[str, str]] = []
+        if isinstance(answer, _Whole):
+            self.rows = found
+            return
         for number, raw in enumerate(found, start=1):
             try:
                 self.rows.append(row.model_validate(raw))
@@ -42,16 +54,32 @@ class Listing(Generic[RowT]):
                 self.rejected.append((_name(raw, key) or f"row {number} of page {page}", reason(error)))
 
 
+def reader(row: type[RowT]) -> Callable[[bytes], Any]:
+    """What reads a page from its bytes in one step; where a row is wrong, it is left to be read row by row."""
+    whole = _Whole[row]  # type: ignore[valid-type]  # a type that is known when it runs
+
+    def read(content: bytes) -> Any:
+        if b"NaN" not in content and b"Infinity" not in content:  # taken for numbers here, which in JSON they are not
+            try:
+                return whole.model_validate_json(content)
+            except ValidationError:
+                pass
+        return parsed(content)
+
+    return read
+
+
 def pages(api: Api, path: str, row: type[RowT], params: Params, *, key: str = "id") -> Iterator[Listing[RowT]]:
     """All pages of a list with cursors; one is fetched while the caller deals with the one before."""
-    for page, answer in enumerate(ahead(_answers(api, path, params)), start=1):
+    for page, answer in enumerate(ahead(_answers(api, path, row, params)), start=1):
         yield Listing(answer, row, path=path, key=key, page=page)
 
 
-def _answers(api: Api, path: str, params: Params) -> Iterator[Any]:
+def _answers(api: Api, path: str, row: type[Wire], params: Params) -> Iterator[Any]:
     cursor: str | None = None
+    read = reader(row)
     while True:
-        answer = api.get(path, [*params, ("cursor", cursor)] if cursor else params)
+        answer = api.get(path, [*params, ("cursor", cursor)] if cursor else params, read=read)
         yield answer
         last, cursor = cursor, _cursor(_page(answer, path)[1])
         if cursor is None:
@@ -66,6 +94,8 @@ def _cursor(meta: dict[str, Any]) -> str | None:
 
 
 def _page(answer: Any, path: str) -> tuple[list[Any], dict[str, Any]]:
+    if isinstance(answer, _Whole):
+        return answer.data, answer.meta
     if isinstance(answer, dict):
         rows, meta = answer.get("data"), answer.get("meta", {})
         if isinstance(rows, list) and isinstance(meta, dict):

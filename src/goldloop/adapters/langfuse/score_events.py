@@ -1,7 +1,7 @@
 """A score as an event of Langfuse's batch endpoint, and what is wrong with it before it is sent."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,7 +13,7 @@ from goldloop.adapters.langfuse.wire import Wire
 from goldloop.codebook.score_configs import unfit
 from goldloop.codebook.text import clean
 from goldloop.ports import ListedConfig
-from goldloop.records import Score, ScoreType, ShownScore
+from goldloop.records import Receipt, Score, ScoreType, ShownScore
 
 BATCH: Final = 500
 BATCH_BYTES: Final = 3_000_000
@@ -21,6 +21,9 @@ TEXT_LENGTH: Final = 500
 """In UTF-16 units, as the server counts."""
 REVISED_AT: Final = "revised_at"
 """Where a score's metadata says which revision it is: the server shows an event's own time nowhere."""
+
+_IN_WORDS: Final = frozenset({ScoreType.CATEGORICAL.value, ScoreType.TEXT.value})
+_IN_NUMBERS: Final = frozenset({ScoreType.NUMERIC.value, ScoreType.BOOLEAN.value})
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,41 @@ class Event:
     body: bytes
 
 
+class Outgoing:
+    """Scores on their way: the events of those that the server would keep, made when they are asked for."""
+
+    def __init__(self, scores: Sequence[Score], configs: Mapping[str, ListedConfig]) -> None:
+        self._scores, self._configs = scores, configs
+        self._event_ids: list[str] = []
+        self._refused: dict[int, str] = {}
+
+    def __iter__(self) -> Iterator[Event]:
+        """Once, to the end. One revision that was handed in twice is one event."""
+        made: set[str] = set()
+        for index, score in enumerate(self._scores):
+            named = event_id(score)
+            self._event_ids.append(named)
+            if wrong := fault(score, self._configs):
+                self._refused[index] = wrong
+            elif named not in made:
+                made.add(named)
+                yield event(named, score, self._configs)
+
+    def receipts(self, reasons: Mapping[str, str]) -> list[Receipt]:
+        """Of each score, in order; `reasons` are the server's by event id, "" where it took one."""
+        told = (
+            self._refused[index] if index in self._refused else reasons[one]
+            for index, one in enumerate(self._event_ids)
+        )
+        return [
+            Receipt(key=score.score_id, accepted=not reason, reason=reason)
+            for score, reason in zip(self._scores, told, strict=True)
+        ]
+
+
 def event(event_id: str, score: Score, configs: Mapping[str, ListedConfig]) -> Event:
-    made = {"id": event_id, "type": "score-create", "timestamp": iso(score.event_at), "body": _body(score, configs)}
+    at = iso(score.event_at)
+    made = {"id": event_id, "type": "score-create", "timestamp": at, "body": _body(score, at, configs)}
     return Event(event_id, encode(made))
 
 
@@ -41,7 +77,7 @@ def event_id(score: Score) -> str:
     return ids.key("score-event", score.score_id, iso(score.event_at))
 
 
-def _body(score: Score, configs: Mapping[str, ListedConfig]) -> dict[str, Any]:
+def _body(score: Score, at: str, configs: Mapping[str, ListedConfig]) -> dict[str, Any]:
     body: dict[str, Any] = {
         "id": score.score_id,
         "traceId": score.trace_id,
@@ -50,7 +86,7 @@ def _body(score: Score, configs: Mapping[str, ListedConfig]) -> dict[str, Any]:
         "dataType": score.data_type.value,
         # Sent even where empty: what is left out keeps its value from the revision before.
         "comment": score.comment or "",
-        "metadata": {**score.metadata, REVISED_AT: iso(score.event_at)},
+        "metadata": {**score.metadata, REVISED_AT: at},
         "environment": score.environment,
     }
     if score.config_id is not None and not configs[score.config_id].archived:
@@ -134,11 +170,10 @@ def shown_score(row: ShownRow) -> ShownScore:
 
 
 def _trace_id(subject: object) -> str | None:
-    match subject:
-        case {"kind": "trace", "id": str(trace_id)} | {"traceId": str(trace_id)}:
-            return trace_id
-        case _:
-            return None
+    if not isinstance(subject, dict):
+        return None
+    trace_id = subject.get("id") if subject.get("kind") == "trace" else subject.get("traceId")
+    return trace_id if isinstance(trace_id, str) else None
 
 
 def _moment(text: object) -> datetime | None:
@@ -151,10 +186,7 @@ def _moment(text: object) -> datetime | None:
 
 
 def _value(row: ShownRow) -> str | float | None:
-    match row.data_type, row.value:
-        case (("NUMERIC" | "BOOLEAN"), (bool() | int() | float()) as number):
-            return float(number)
-        case (("CATEGORICAL" | "TEXT"), str(text)):
-            return clean(text)
-        case _:
-            return None
+    value = row.value
+    if row.data_type in _IN_WORDS:
+        return clean(value) if isinstance(value, str) else None
+    return float(value) if row.data_type in _IN_NUMBERS and isinstance(value, int | float) else None

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from goldloop.adapters.langfuse.http import SERVER, Api, MissingError, unreadable
 from goldloop.adapters.langfuse.listing import Listing, pages
 from goldloop.adapters.langfuse.score_configs import LangfuseScoreConfigs
-from goldloop.adapters.langfuse.score_events import Event, ShownRow, batches, event, event_id, fault, shown_score
+from goldloop.adapters.langfuse.score_events import Event, Outgoing, ShownRow, batches, shown_score
 from goldloop.ahead import ahead
 from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError, RetryableError
@@ -46,19 +46,11 @@ class LangfuseScores:
         keeps to an archived config, so such a score goes without one: a revision of what an earlier version of the
         codebook asked still arrives, with the same name and value.
         """
-        configs = self._configs(scores)
-        refused = {index: wrong for index, score in enumerate(scores) if (wrong := fault(score, configs))}
-        ids = {index: event_id(score) for index, score in enumerate(scores) if index not in refused}
-        # One revision that was handed in twice is one event.
-        events = {one: scores[index] for index, one in ids.items()}
+        outgoing = Outgoing(scores, self._configs(scores))
         reasons: dict[str, str] = {}
-        for batch in ahead(batches(event(one, score, configs) for one, score in events.items())):
+        for batch in ahead(batches(outgoing)):
             reasons |= self._deliver(batch)
-        receipts = []
-        for index, score in enumerate(scores):
-            reason = refused[index] if index in refused else reasons[ids[index]]
-            receipts.append(Receipt(key=score.score_id, accepted=not reason, reason=reason))
-        return receipts
+        return outgoing.receipts(reasons)
 
     def delete(self, score_ids: Sequence[str]) -> None:
         """A request each, some of them under way at once."""

@@ -22,17 +22,26 @@ def add_history(connection: Connection, rows: Sequence[Mapping[str, Any]], at: d
 
 class Annotations(StorePart):
     def annotations(self, queue: str, trace_id: str, *, second: bool = False) -> list[Annotation]:
+        return self.annotations_by_trace(queue, [trace_id], second=second).get(trace_id, [])
+
+    def annotations_by_trace(
+        self, queue: str, trace_ids: Sequence[str], *, second: bool = False
+    ) -> dict[str, list[Annotation]]:
         annotations, projects = tables.annotations.c, tables.projects.c
         again = exists().where(
             projects.queue == queue, projects.purpose == "relabel", projects.project_id == annotations.project_id
         )
         query = (
             select(tables.annotations)
-            .where(annotations.queue == queue, annotations.trace_id == trace_id, again if second else ~again)
+            .where(annotations.queue == queue, again if second else ~again)
             .order_by(annotations.created_at, annotations.key)
         )
+        by_trace: dict[str, list[Annotation]] = {}
         with self._db.read() as connection:
-            return [record_of(Annotation, row) for row in connection.execute(query).mappings()]
+            for batch in batches(trace_ids):
+                for row in connection.execute(query.where(annotations.trace_id.in_(batch))).mappings():
+                    by_trace.setdefault(row["trace_id"], []).append(record_of(Annotation, row))
+        return by_trace
 
     def annotations_of(self, project_id: int, task_ids: Sequence[int]) -> dict[int, list[Annotation]]:
         annotations = tables.annotations.c

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
 
 from goldloop.adapters.store import tables
-from goldloop.adapters.store.engine import Database
-from goldloop.adapters.store.faults import SERVER
+from goldloop.adapters.store.engine import Insert
 from goldloop.adapters.store.rows import StorePart, batches, found, record_of
 from goldloop.adapters.store.tables import scores
-from goldloop.errors import RejectedError
 from goldloop.records import Candidate, Signal
 
 _NONE: ColumnElement[Any] = literal_column("0")
@@ -32,8 +31,8 @@ def _merged(page: Sequence[Candidate]) -> list[Candidate]:
     return list(by_trace.values())
 
 
-def _upsert(database: Database, connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    statement = database.insert(tables.candidates)
+@cache
+def _upsert(statement: Insert) -> Insert:
     old, new = tables.candidates.c, statement.excluded
     takes_over = or_(
         and_(new.roots > _NONE, old.roots == _NONE),
@@ -44,7 +43,7 @@ def _upsert(database: Database, connection: Connection, rows: Sequence[dict[str,
         name: case((takes_over, new[name]), else_=old[name]) for name in Candidate.model_fields if name != "trace_id"
     }
     changed["roots"] = case((new.roots > old.roots, new.roots), else_=old.roots)
-    connection.execute(statement.on_conflict_do_update(index_elements=["trace_id"], set_=changed), rows)
+    return statement.on_conflict_do_update(index_elements=["trace_id"], set_=changed)
 
 
 class Candidates(StorePart):
@@ -57,7 +56,7 @@ class Candidates(StorePart):
         rows = [{**vars(candidate), "seen_at": seen_at} for candidate in _merged(candidates)]
         if rows:
             with self._db.write() as connection:
-                _upsert(self._db, connection, rows)
+                self._db.execute_many(connection, _upsert(self._db.insert(tables.candidates)), rows)
 
     def save_signals(self, signals: Sequence[Signal]) -> None:
         with self._db.write() as connection:
@@ -69,16 +68,14 @@ class Candidates(StorePart):
         with self._db.read() as connection:
             return connection.execute(select(func.count()).select_from(tables.candidates)).scalar_one()
 
-    def environment(self, trace_id: str) -> str:
-        """`RejectedError` where the trace was never pulled."""
-        query = select(tables.candidates.c.environment).where(tables.candidates.c.trace_id == trace_id)
+    def environments(self, trace_ids: Sequence[str]) -> dict[str, str]:
+        candidates = tables.candidates.c
+        known: dict[str, str] = {}
         with self._db.read() as connection:
-            environment: str | None = connection.execute(query).scalar()
-        if environment is None:
-            raise RejectedError(
-                SERVER, f"Trace {trace_id} was never pulled: pull the time that it is from.", reason="never pulled"
-            )
-        return environment
+            for batch in batches(trace_ids):
+                query = select(candidates.trace_id, candidates.environment).where(candidates.trace_id.in_(batch))
+                known.update(connection.execute(query).tuples().all())
+        return known
 
     def signals(self, trace_id: str) -> list[Signal]:
         """Oldest first."""

@@ -5,9 +5,10 @@ So read-modify-write needs no further locks, and two processes cannot deadlock; 
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from sqlalchemy.pool import QueuePool
 
 from goldloop.adapters.store.faults import is_busy, translated
 from goldloop.errors import ConfigError
+
+Insert = sqlite.Insert | postgresql.Insert
+_Bind = Callable[[Any], Any]
 
 BEGIN = "goldloop_begin"
 WRITER_LOCK = 0x676F6C64  # "gold": the advisory lock's number, the same in every version
@@ -133,14 +137,26 @@ class Database:
         with translated(self.place), self._writing.begin() as connection:
             yield connection
 
-    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+    def insert(self, table: Table) -> Insert:
         """An insert that knows `on_conflict_do_update`, spelled alike by both."""
         return _insert(self.is_sqlite, table)
 
     def upsert(self, connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
         """Insert the rows or replace what they name, by primary key; all rows have the same columns."""
         if rows:
-            connection.execute(_upsert(self.is_sqlite, table, tuple(rows[0])), rows)
+            self.execute_many(connection, _upsert(self.is_sqlite, table, tuple(rows[0])), rows)
+
+    def execute_many(self, connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The statement once a row; all rows have the same columns, and its own values are in its text."""
+        if self.is_sqlite:
+            text, columns = _compiled(statement, tuple(rows[0]))
+            bound = [list(map(itemgetter(name), rows)) for name, _ in columns]
+            for place, (_, bind) in enumerate(columns):
+                if bind is not None:
+                    bound[place] = list(map(bind, bound[place]))
+            connection.exec_driver_sql(text, list(zip(*bound, strict=True)))
+        else:
+            connection.execute(statement, rows)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -163,12 +179,22 @@ class Database:
                     return
 
 
-def _insert(is_sqlite: bool, table: Table) -> sqlite.Insert | postgresql.Insert:
+@lru_cache(maxsize=256)
+def _compiled(statement: Insert, columns: tuple[str, ...]) -> tuple[str, list[tuple[str, _Bind | None]]]:
+    """SQLite's text, and for each of its places the column and how that is bound."""
+    dialect = sqlite.dialect()
+    compiled = statement.compile(dialect=dialect, column_keys=columns)
+    types = {column.name: column.type.dialect_impl(dialect) for column in statement.table.c}
+    return str(compiled), [(name, types[name].bind_processor(dialect)) for name in compiled.positiontup or ()]
+
+
+@cache
+def _insert(is_sqlite: bool, table: Table) -> Insert:
     return sqlite.insert(table) if is_sqlite else postgresql.insert(table)
 
 
 @lru_cache(maxsize=256)
-def _upsert(is_sqlite: bool, table: Table, columns: tuple[str, ...]) -> sqlite.Insert | postgresql.Insert:
+def _upsert(is_sqlite: bool, table: Table, columns: tuple[str, ...]) -> Insert:
     """Built once: that takes longer than to run it for a single row."""
     statement = _insert(is_sqlite, table)
     keys = [column.name for column in table.primary_key]

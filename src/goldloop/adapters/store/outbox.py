@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, exists, literal, select, tuple_, update
 
 from goldloop.adapters.store import tables
-from goldloop.adapters.store.rows import StorePart, batches, record_of, set_where
+from goldloop.adapters.store.rows import StorePart, among, record_of, set_where
 from goldloop.ports import EvalDue
 from goldloop.records import Score, State
 
@@ -52,9 +52,8 @@ class Outbox(StorePart):
             query = query.where(tuple_(*order) > tuple_(literal(after.event_at), literal(after.score_id)))
         with self._db.write() as connection:
             due = [_score(row) for row in connection.execute(query.order_by(*order).limit(limit))]
-            for batch in batches(due):
-                these = scores.c.score_id.in_([score.score_id for score in batch])
-                connection.execute(update(scores).where(these).values(attempts=scores.c.attempts + 1))
+            these = among(connection, scores.c.score_id, [score.score_id for score in due])
+            connection.execute(update(scores).where(these).values(attempts=scores.c.attempts + 1))
         return due
 
     def due_deletions(self, queue: str) -> list[str]:
@@ -102,9 +101,8 @@ class Outbox(StorePart):
         )
         with self._db.write() as connection:
             rows = connection.execute(query).mappings().all()
-            for batch in batches(rows):
-                these = eval_rows.c.row_id.in_([row["row_id"] for row in batch])
-                connection.execute(update(eval_rows).where(these).values(attempts=eval_rows.c.attempts + 1))
+            these = among(connection, eval_rows.c.row_id, [row["row_id"] for row in rows])
+            connection.execute(update(eval_rows).where(these).values(attempts=eval_rows.c.attempts + 1))
         return [record_of(EvalDue, {**row, "remove": row["state"] == "remove_due"}) for row in rows]
 
     def mark_eval_rows_done(self, row_ids: Sequence[str]) -> None:

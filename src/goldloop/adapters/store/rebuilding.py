@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, case, select, update
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.draws import apart
 from goldloop.adapters.store.rows import StorePart, batches, found, record_of
+from goldloop.adapters.store.tasks import ENDED
 from goldloop.ports import EvalDue
 from goldloop.records import Draw, DrawRun, Score, ScoreType, ShownScore, State, Task
 
@@ -29,7 +30,7 @@ class Rebuilding(StorePart):
         for draw in draws:
             drawn_at = draw.drawn_at or run.drawn_at
             at = queued[draw.trace_id]
-            made = {"state": State.QUEUED.value, "resolve_due": False, "import_begun_at": at, "queued_at": at}
+            made = {"state": State.QUEUED.value, "resolve_due": False, "import_begun_at": ENDED, "queued_at": at}
             rows.append({**dict(draw), **made, "drawn_at": drawn_at})
         with self._db.write() as connection:
             self._add(connection, tables.draw_runs, [{**dict(run), "seed": str(run.seed)}])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, RowMapping, Table, select, update
+from sqlalchemy import JSON, Column, ColumnElement, Connection, RowMapping, Table, func, literal, select, update
 
 from goldloop.adapters.store.engine import Database
 from goldloop.adapters.store.tables import draws, parked
@@ -45,8 +45,13 @@ def found(connection: Connection, table: Table, column: str, ids: Sequence[str])
 def set_where(connection: Connection, table: Table, ids: Sequence[str], states: Sequence[str], **values: Any) -> None:
     """Change those rows of an outbox, named by primary key, that are in one of these states."""
     (column,) = table.primary_key
-    for batch in batches(ids):
-        connection.execute(update(table).where(column.in_(batch), table.c.state.in_(states)).values(**values))
+    connection.execute(update(table).where(among(connection, column, ids), table.c.state.in_(states)).values(**values))
+
+
+def among(connection: Connection, column: Column[Any], ids: Sequence[str]) -> ColumnElement[bool]:
+    """Whether the column holds one of these ids: any number of them, as one parameter."""
+    each = func.json_each if connection.dialect.name == "sqlite" else func.json_array_elements_text
+    return column.in_(select(each(literal(ids, JSON)).table_valued("value").c.value))
 
 
 def note_due(connection: Connection, traces: Sequence[tuple[str, str]]) -> None:

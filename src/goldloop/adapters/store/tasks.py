@@ -1,7 +1,7 @@
 """Tasks: noted before they are imported, saved once they exist, marked when they are gone."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import and_, func, select, update
 
@@ -10,20 +10,30 @@ from goldloop.adapters.store.annotations import add_history
 from goldloop.adapters.store.rows import StorePart, batches, note_due, record_of
 from goldloop.records import State, Task
 
+ENDED = datetime(1970, 1, 1, tzinfo=UTC)
+"""When the import of a trace was begun, where it is known how it ended: there is nothing to wait for."""
+
 
 class Tasks(StorePart):
-    def begin_import(self, queue: str, trace_ids: Sequence[str], at: datetime) -> set[str]:
+    def imports_begun(self, queue: str, trace_ids: Sequence[str]) -> dict[str, datetime]:
         draws = tables.draws.c
-        begun: set[str] = set()
+        begun: dict[str, datetime] = {}
+        with self._db.read() as connection:
+            for batch in batches(trace_ids):
+                these = and_(draws.queue == queue, draws.trace_id.in_(batch), draws.import_begun_at.is_not(None))
+                query = select(draws.trace_id, draws.import_begun_at).where(these)
+                begun.update(connection.execute(query).tuples().all())
+        return begun
+
+    def begin_import(self, queue: str, trace_ids: Sequence[str], at: datetime) -> None:
+        draws = tables.draws.c
         with self._db.write() as connection:
             for batch in batches(trace_ids):
                 these = and_(draws.queue == queue, draws.trace_id.in_(batch))
-                noted = select(draws.trace_id).where(these, draws.import_begun_at.is_not(None))
-                begun.update(connection.execute(noted).scalars())
-                connection.execute(
-                    update(tables.draws).where(these, draws.import_begun_at.is_(None)).values(import_begun_at=at)
-                )
-        return begun
+                connection.execute(update(tables.draws).where(these).values(import_begun_at=at))
+
+    def end_import(self, queue: str, trace_ids: Sequence[str]) -> None:
+        self.begin_import(queue, trace_ids, ENDED)
 
     def save_tasks(self, tasks: Sequence[Task], at: datetime) -> None:
         """Saving a task again changes nothing, and leaves a trace alone that went on since."""
@@ -37,7 +47,7 @@ class Tasks(StorePart):
                     connection.execute(
                         update(tables.draws)
                         .where(draws.queue == queue, draws.trace_id.in_(trace_ids), draws.state == State.DRAWN.value)
-                        .values(state=State.QUEUED.value, queued_at=at)
+                        .values(state=State.QUEUED.value, queued_at=at, import_begun_at=ENDED)
                     )
 
     def task(self, project_id: int, task_id: int) -> Task | None:
