@@ -21,6 +21,7 @@ _PRIMARY = 0xFF
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: classes and single codes
 _POSTGRES_BUSY = {"55P03", "40001", "40P01", "57014"}
+_POSTGRES_FULL = "53100"
 _POSTGRES_GONE = ("08", "53", "57P")
 _POSTGRES_SETTINGS = ("28", "3D000", "3F000", "42501", "25006")
 # A connection that fails has no code, only the server's words.
@@ -49,13 +50,17 @@ def _readonly_or_wrong(place: str) -> GoldloopError:
     )
 
 
+def _full(place: str) -> GoldloopError:
+    return FatalError(SERVER, f"The disk under the store {place} is full: free some space, then run again.")
+
+
 def _of_sqlite(code: int, place: str) -> GoldloopError:
     if code in _SQLITE_BUSY:
         return _busy(place)
     if code in _SQLITE_SETTINGS:
         return _readonly_or_wrong(place)
     if code == sqlite3.SQLITE_FULL:
-        return FatalError(SERVER, f"The disk under the store {place} is full: free some space, then run again.")
+        return _full(place)
     if code == sqlite3.SQLITE_CORRUPT:
         return FatalError(SERVER, f"The store {place} is damaged: put back a backup of it.")
     return FatalError(SERVER, f"The store {place} failed with SQLite's code {code}: check the file and its disk.")
@@ -64,6 +69,8 @@ def _of_sqlite(code: int, place: str) -> GoldloopError:
 def _of_postgres(code: str | None, words: str, place: str) -> GoldloopError:
     if code in _POSTGRES_BUSY:
         return _busy(place)
+    if code == _POSTGRES_FULL:
+        return _full(place)
     refused = code is None and any(refusal in words for refusal in _POSTGRES_REFUSALS)
     if refused or (code or "").startswith(_POSTGRES_SETTINGS):
         return _readonly_or_wrong(place)
