@@ -88,7 +88,8 @@ def _of_runs(soak: Soak) -> Iterator[Series]:
         points=[(run.ended, float(run.handles)) for run in runs if run.handles is not None],
         spare=2,
     )
-    yield Series(name="time of a run", unit="s", points=[(run.ended, run.seconds) for run in runs], spare=2)
+    took = [(run.ended, run.seconds) for run in runs]
+    yield Series(name="time of a run", unit="s", points=took, spare=2, told=True)
 
 
 def _of_store(soak: Soak) -> Iterator[Series]:

@@ -21,12 +21,16 @@ Points = Sequence[tuple[float, float]]
 
 
 class Series(Record):
-    """Measurements over time; `spare` is the growth, in the series' unit, that is too small to mean anything."""
+    """Measurements over time; `spare` is the growth, in the series' unit, that is too small to mean anything.
+
+    One that says as much of the machine's other work as of goldloop is `told`, and not judged.
+    """
 
     name: str
     unit: str
     points: list[tuple[float, float]]
     spare: float
+    told: bool = False
 
 
 class Verdict(Record):
@@ -40,7 +44,7 @@ class Verdict(Record):
     most: float
     growth: float
     allowed: float
-    verdict: Literal["flat", "falls", "grows", "too short"]
+    verdict: Literal["flat", "falls", "grows", "too short", "told"]
 
 
 def slope(points: Points) -> float:
@@ -60,8 +64,10 @@ def judged(series: Series, ended: float) -> Verdict:
     level = float(np.median(values))
     growth = slope(points) * ended / 2 if len(points) >= FEWEST else 0.0
     allowed = SHARE * abs(level) + series.spare
-    if len(points) < FEWEST:
-        verdict: Literal["flat", "falls", "grows", "too short"] = "too short"
+    if series.told:
+        verdict: Literal["flat", "falls", "grows", "too short", "told"] = "told"
+    elif len(points) < FEWEST:
+        verdict = "too short"
     elif abs(growth) <= allowed:
         verdict = "flat"
     else:

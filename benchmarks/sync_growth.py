@@ -78,6 +78,7 @@ def _lived(servers: Servers, name: str, history: int, changed: int) -> Annotated
         for number, task_id in enumerate(tasks)
     ]
     store.save_annotations(annotations, _LONG_AGO)
+    resolutions: list[TraceResolution] = []
     for one in annotations:
         answer = Answer(
             queue=asked.name,
@@ -92,11 +93,8 @@ def _lived(servers: Servers, name: str, history: int, changed: int) -> Annotated
             revised_at=_LONG_AGO,
         )
         score = a_score(asked, int(one.trace_id[:12], 16)).model_copy(update={"trace_id": one.trace_id})
-        store.save_resolutions(
-            asked.name,
-            [TraceResolution(one.trace_id, state=State.RESOLVED, answers=[answer], scores=[score], eval_row=None)],
-            _LONG_AGO,
-        )
+        resolutions.append(TraceResolution(one.trace_id, State.RESOLVED, [answer], [score], None))
+    store.save_resolutions(asked.name, resolutions, _LONG_AGO)
     sent = [score.score_id for score in store.due_scores(asked.name, len(annotations))]
     store.mark_scores_sent(sent, _LONG_AGO)
     store.mark_scores_confirmed(sent)

@@ -68,6 +68,7 @@ class FaultProxy:
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Event
+        self._open: set[asyncio.Task[None]] = set()
         self._port = 0
 
     @property
@@ -93,6 +94,9 @@ class FaultProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = h11.Connection(h11.SERVER)
+        task = asyncio.current_task()
+        assert task
+        self._open.add(task)  # the loop alone does not keep it
         try:
             while request := await _request(client, reader):
                 await self._one(client, writer, request)
@@ -105,6 +109,7 @@ class FaultProxy:
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+            self._open.discard(task)
 
     async def _one(self, client: h11.Connection, writer: asyncio.StreamWriter, request: _Request) -> None:
         chosen = self._schedule.choose(self._server, request.method, request.target)

@@ -115,3 +115,14 @@ def test_due_scores_go_on_after_one(store: SqlStore) -> None:
     assert store.due_scores(QUEUE, 1, first) == [second]
     assert store.due_scores(QUEUE, 10, second) == [third]
     assert store.due_scores(QUEUE, 10, third) == []
+
+
+def test_any_number_of_scores_are_marked_at_once(store: SqlStore) -> None:
+    """More than either database takes as parameters of one statement."""
+    have_queued(store, "t1")
+    resolve(store, score("s1"), score("s2"))
+    store.mark_scores_sent([*(f"other-{number}" for number in range(70_000)), "s2"], NOON)
+    assert [one.score_id for one, _ in store.unconfirmed_scores(QUEUE)] == ["s2"]
+    store.mark_scores_confirmed([])
+    store.mark_scores_confirmed(["s1", "s2"])
+    assert store.counts(QUEUE).scores_by_state == {"due": 1, "confirmed": 1}

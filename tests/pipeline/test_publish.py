@@ -1,6 +1,6 @@
 """Resolve and publish: what people said stands in Langfuse and in the golden set, once and in its last form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from builders import QUEUE
 from goldloop import ids
 from goldloop.errors import FatalError, RetryableError
-from goldloop.records import Document, EvalRow, Message, Score, State
+from goldloop.records import Document, EvalRow, Message, Score, State, Trace
 from pipeline.loop import ADA, BEN, CLEO, MINUTE, Loop, killed_at
 
 OUTPUT = "Returns are accepted within 30 days."
@@ -56,6 +56,13 @@ class TestScores:
         assert first.environment == "production"
         assert first.metadata["goldloop"] == "answer-quality@1.0.0"
         assert (queued.state("t1"), queued.state("t2")) == (State.PUBLISHED, State.ANNOTATED)
+
+    def test_more_than_a_page_goes_page_by_page(self, queued: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("goldloop.pipeline.publish._PAGE", 2)
+        annotated(queued, "t1", "fail", "pass", "fail")
+        annotated(queued, "t2", None, "pass")
+        made = queued.fetch_annotations()
+        assert (made.sent, made.confirmed, made.traces_published) == (5, 5, 1)
 
     def test_an_early_decision_is_revised_by_the_third_voice(self, queued: Loop) -> None:
         annotated(queued, "t1", "fail", "fail")
@@ -263,6 +270,19 @@ class TestEvalRows:
             assert queued.gold() == gold
             assert only_answer(queued).value == verdict
             assert queued.state("t1") == State.PUBLISHED
+
+    def test_payloads_are_asked_for_together(self, queued: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[list[str]] = []
+
+        def payloads(trace_ids: Sequence[str]) -> Iterator[Trace | None]:
+            asked.append([*trace_ids])
+            return (queued.source.traces.get(trace_id) for trace_id in trace_ids)
+
+        for trace_id in ("t1", "t2"):
+            annotated(queued, trace_id, "fail", "fail")
+        monkeypatch.setattr(queued.source, "payloads", payloads)
+        assert queued.fetch_annotations().eval_rows == 2
+        assert [sorted(one) for one in asked] == [["t1", "t2"]]
 
     def test_a_trace_that_is_gone_has_its_row_parked_and_its_scores_sent(self, queued: Loop) -> None:
         annotated(queued, "t1", "fail", "fail")

@@ -13,7 +13,8 @@ import pytest
 
 from goldloop.errors import GoldloopError
 from properties.mutants import MUTANTS
-from properties.test_sync import EXAMPLES, LONG, STEPS, run_the_world, template
+from properties.test_sync import EXAMPLES, LONG, STEPS, run_the_world, take_turns, template
+from properties.turns import TURNS, Turn
 
 __all__ = ["template"]
 
@@ -25,7 +26,23 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("name", sorted(MUTANTS))
-def test_it_is_seen(name: str, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_seen_in_a_turn_of_events(name: str, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    MUTANTS[name](monkeypatch)
+    seen = next((title for title, turns in TURNS.items() if is_seen(template, monkeypatch, turns)), None)
+    assert seen, "it goes unseen"
+    print(f"{name}: seen in {seen!r}")  # noqa: T201 - what the run is for
+
+
+def is_seen(template: Path, patch: pytest.MonkeyPatch, turns: list[Turn]) -> bool:
+    try:
+        take_turns(template, patch, turns, syncing=len({name for name, _ in turns}) == 1)
+    except (AssertionError, GoldloopError):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("name", sorted(MUTANTS))
+def test_it_is_seen_by_chance(name: str, template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTANTS[name](monkeypatch)
     steps: list[str] = []
     with pytest.raises((AssertionError, GoldloopError)):

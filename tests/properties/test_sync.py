@@ -2,7 +2,8 @@
 
 `HYPOTHESIS_PROFILE=long pytest tests/properties/test_sync.py` runs 500 steps an example, `GOLDLOOP_SYNC_EXAMPLES` of
 them (10 unless told) from a new seed each time; otherwise it is a few examples of 50 steps, always the same ones.
-What failed can be run again: its steps and the seed are printed, and `--hypothesis-seed` takes the seed.
+What failed can be run again: its steps and the seed are printed, and `--hypothesis-seed` takes the seed. What chance
+seldom brings about is done on purpose, by `TURNS`.
 
 How much it sees is tried by `test_mutants.py`.
 """
@@ -22,10 +23,11 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 from goldloop.adapters.store import open_store
 from goldloop.pipeline import enqueue, gather, publish, read_back
 from properties.audit import Audit
+from properties.turns import TURNS, Turn
 
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 STEPS = 500 if LONG else 50
-EXAMPLES = 24
+EXAMPLES = 14
 PageT = TypeVar("PageT")
 ResultT = TypeVar("ResultT")
 ParamsT = ParamSpec("ParamsT")
@@ -80,11 +82,7 @@ def run_the_world(
     steps_run: list[str] | None = None,
 ) -> None:
     """Raises what is wrong; `steps_run` gets an entry a step, and `wrong` where something was."""
-    # Batches small enough that a verb has several of them.
-    patch.setattr(publish, "_PAGE", 3)
-    patch.setattr(publish, "_EVAL_BATCH", 2)
-    patch.setattr(enqueue, "_BATCH", 3)
-    without_threads(patch)
+    make_small(patch)
     machine = type("World", (World,), {"template": template, "steps": [] if steps_run is None else steps_run})
     # No shrinking: over a database it would take minutes, and the steps can be read as they are.
     run_state_machine_as_test(
@@ -100,6 +98,33 @@ def run_the_world(
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def take_turns(template: Path, patch: pytest.MonkeyPatch, turns: list[Turn], *, syncing: bool) -> None:
+    """Raises what is wrong; with `syncing` there is a whole sync after each turn, else only after the last."""
+    make_small(patch)
+    world = type("World", (World,), {"template": template, "steps": []})()
+    try:
+        world.begin(tampering=True)
+        for name, given in turns:
+            if not world.tasks():
+                world.whole_sync(retrying=True)
+            getattr(world, name)(**given)
+            world.nothing_is_wrong_meanwhile()
+            if syncing:
+                world.whole_sync(retrying=False)
+        world.whole_sync(retrying=False)
+        world.whole_sync(retrying=True)
+    finally:
+        world.close()
+
+
+def make_small(patch: pytest.MonkeyPatch) -> None:
+    """Batches are small enough that a verb has several of them."""
+    patch.setattr(publish, "_PAGE", 3)
+    patch.setattr(publish, "_EVAL_BATCH", 2)
+    patch.setattr(enqueue, "_BATCH", 3)
+    without_threads(patch)
 
 
 class InTurn(ThreadPoolExecutor):
@@ -139,3 +164,9 @@ def template(tmp_path: Path) -> Path:
 def test_nothing_is_lost_and_nothing_comes_twice(template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = int(os.environ.get("GOLDLOOP_SYNC_EXAMPLES", "10")) if LONG else EXAMPLES
     run_the_world(template, monkeypatch, examples=examples, steps=STEPS, fixed=not LONG)
+
+
+@pytest.mark.simulation
+@pytest.mark.parametrize("turns", TURNS.values(), ids=list(TURNS))
+def test_a_turn_of_events(turns: list[Turn], template: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_turns(template, monkeypatch, turns, syncing=len({name for name, _ in turns}) == 1)

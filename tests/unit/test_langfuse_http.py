@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import httpx
@@ -130,3 +131,17 @@ def test_a_body_is_cleaned_of_what_no_database_takes() -> None:
     client, answers = api(ok({}))
     client.post("ingestion", {"half\ud800": ["nul\x00", float("nan"), float("inf"), 1.5, True, None]})
     assert answers.bodies() == [{"half\ufffd": ["nul\u2400", None, None, 1.5, True, None]}]
+
+
+@pytest.mark.parametrize("depth", [1, 400])
+def test_a_body_may_be_nested_deeply(depth: int) -> None:
+    client, answers = api(ok({}))
+    client.post("ingestion", json.loads("[" * depth + '"\x7f\x85"' + "]" * depth))
+    assert answers.requests[0].content.decode() == "[" * depth + '"\u2421\ufffd"' + "]" * depth
+
+
+def test_a_list_of_ids_goes_as_it_is() -> None:
+    client, answers = api(ok({}))
+    client.get("v3/scores", [("id", "a,b"), ("name", "human verdict&x=%2C,ü")])
+    assert answers.requests[0].url.query == b"id=a,b&name=human+verdict%26x%3D%252C,%C3%BC"
+    assert answers.requests[0].url.params.multi_items() == [("id", "a,b"), ("name", "human verdict&x=%2C,ü")]

@@ -19,8 +19,8 @@ from goldloop.ports import EvalDue, Progress, ScoreSink, Shelf, Store, TraceSour
 from goldloop.records import EvalRow, Receipt, Record, Score
 from goldloop.resolution.eval_rows import eval_row
 
-_FIRST, _PAGE = 500, 2500
-"""Scores that are handed out, and noted, at once: few at first, for the server waits; then many, for the store."""
+_PAGE = 2500
+"""Scores that are handed out, and noted, at once: many, for the store changes a row among many with less effort."""
 _EVAL_BATCH = 50
 _LATE = timedelta(hours=1)
 """So long after its deletion a score is looked for again: a creation that was held up may come after it."""
@@ -111,7 +111,7 @@ class _Publish:
     def send(self) -> None:
         """A page is noted, and the next one read, while the server works on the one between: here alone is written."""
         sent: tuple[list[Score], list[Receipt]] | None = None
-        due = self.store.due_scores(self.queue, _FIRST)
+        due = self.store.due_scores(self.queue, _PAGE)
         with ThreadPoolExecutor(1, thread_name_prefix="send") as thread:
             while due:
                 under_way = thread.submit(self.sink.send, due)
