@@ -22,7 +22,6 @@ from goldloop.devstack.send import trace_id
 from goldloop.errors import GoldloopError
 
 RUN_SECONDS = 240.0
-_REST = 10
 """Runs at most until nothing moves any more."""
 _LOCKED, _KILLED = 5, 137
 _ORDINARY = {0, 3, _LOCKED, _KILLED}
@@ -81,7 +80,8 @@ class Loop:
             if self.annotators.known() < self.traces:
                 self.run(["run", "--json"])
         self.run(["parked", "retry", "--all", "--json"])
-        for _ in range(_REST):
+        deadline = time.monotonic() + RUN_SECONDS  # an import that broke off is waited for, two minutes
+        while time.monotonic() < deadline:
             told = self.run(["run", "--json"])
             if told is not None and _at_rest(told):
                 return True
@@ -210,7 +210,7 @@ def _is_explained(code: int, said: str, ordinary: frozenset[int]) -> bool:
 def _at_rest(told: dict[str, Any]) -> bool:
     moved = {
         "draw": ("drawn",),
-        "enqueue": ("queued",),
+        "enqueue": ("queued", "waiting"),
         "gather": ("annotations", "deleted"),
         "resolve": ("outbox",),
         "publish": ("sent", "deleted", "confirmed", "unconfirmed", "eval_rows", "eval_rows_removed"),
