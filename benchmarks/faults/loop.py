@@ -21,8 +21,8 @@ from goldloop.devstack.processes import Process
 from goldloop.devstack.send import trace_id
 from goldloop.errors import GoldloopError
 
-RUN_SECONDS = 240.0
-"""Runs at most until nothing moves any more."""
+RUN_SECONDS = 900.0
+"""So long a run of goldloop may take, and so long the end may take to come to rest."""
 _LOCKED, _KILLED = 5, 137
 _ORDINARY = {0, 3, _LOCKED, _KILLED}
 """Exit codes that a fault explains: done, try again later, another run holds the queue, killed."""
