@@ -119,10 +119,12 @@ def run(folder: Path, asked: argparse.Namespace, say: Say) -> Outcome:
         assert stack.langfuse
         assert stack.label_studio
         schedule.on = asked.rate > 0
+        proxies = []
         for name, server in (("LANGFUSE_HOST", stack.langfuse), ("LABEL_STUDIO_URL", stack.label_studio)):
             port = int(server.url.rpartition(":")[2])
             proxy = FaultProxy(name, port, schedule, before=fuses.before, after=fuses.after)
             ground.behind[name] = exits.enter_context(proxy).url
+            proxies.append(proxy)
         stack.start_worker(ground.variables())
         stack.deploy(schedules=False)
         say(f"started: {wanted}, {folder}")
@@ -134,6 +136,8 @@ def run(folder: Path, asked: argparse.Namespace, say: Say) -> Outcome:
         at_rest = loop.end()
         sides = loop.sides()
         found = audit(sides)
+        for told in (one for proxy in proxies for one in proxy.slow):
+            say(f"the server took long: {told}")
         faults = schedule.count + casualties.count + loop.troubles
         return _outcome(asked, wanted, loop, sides, found, dict(faults), at_rest=at_rest, began=say.began)
 

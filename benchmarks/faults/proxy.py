@@ -6,13 +6,14 @@ Raw sockets and h11, because a client library's server would tidy up: here a con
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Self
 
 import h11
 
-from benchmarks.faults.kinds import Chosen, Fault, Schedule
+from benchmarks.faults.kinds import Chosen, Fault, Schedule, route
 from goldloop.devstack.local_ports import LOOPBACK
 
 Hook = Callable[[str, str], Awaitable[None]]
@@ -25,6 +26,7 @@ _FORMS = (b"{}", b"[]", b"null", b'"no"', b"{", b"<html>", b'{"data": 5}', b'[{"
 _HOP = {b"connection", b"content-length", b"transfer-encoding", b"keep-alive"}
 _SLOWEST_SECONDS = 2.5
 _NO_BODY = {204, 304}
+_LONG_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,10 @@ async def _quiet(_method: str, _target: str) -> None:
 
 
 class FaultProxy:
-    """Listens on a port of its own, in a thread of its own, until the `with` block is left."""
+    """Listens on a port of its own, in a thread of its own, until the `with` block is left.
+
+    `slow` are the requests that the server itself took long for.
+    """
 
     def __init__(
         self, server: str, port: int, schedule: Schedule, *, before: Hook = _quiet, after: Hook = _quiet
@@ -69,6 +74,7 @@ class FaultProxy:
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Event
         self._open: set[asyncio.Task[None]] = set()
+        self.slow: list[str] = []
         self._port = 0
 
     @property
@@ -124,7 +130,10 @@ class FaultProxy:
             await asyncio.sleep(0.1 + chosen.place)
         if fault is Fault.DROP_BEFORE:
             raise _GoneError
+        began = time.monotonic()
         answer = await self._ask(request)
+        if time.monotonic() - began > _LONG_SECONDS:
+            self.slow.append(f"{route(request.method, request.target)}: {time.monotonic() - began:.0f} s")
         await self._after(request.method, request.target)
         if fault is Fault.DROP_AFTER:
             raise _GoneError

@@ -1,9 +1,11 @@
 """Whether `test_sync.py` would see it, if goldloop left one thing out.
 
-    GOLDLOOP_MUTANTS=1 pytest tests/properties/test_mutants.py
+    GOLDLOOP_MUTANTS=1 pytest -rA tests/properties/test_mutants.py [-k "in_a_turn and NAME"]
 
-tries each of `MUTANTS` with the very steps of `make test`; with `HYPOTHESIS_PROFILE=long` too, with a few fixed
-examples of 500 steps. It takes minutes, so nothing else asks for it. `-rA` shows after how many steps each was seen.
+tries each of `MUTANTS` with the turns of events of `make test` (`in_a_turn`, some minutes: each has to be seen), and
+with its random steps (`by_chance`); with `HYPOTHESIS_PROFILE=long` the latter are a few fixed examples of 500 steps.
+Random steps are other ones whenever a rule changes, so a mutant that 50 of them miss is no fault. `-rA` shows where,
+and after how many steps, each was seen.
 """
 
 import os

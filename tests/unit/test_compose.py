@@ -108,7 +108,9 @@ def test_no_health_check_needs_curl() -> None:
     assert not [name for name in SERVICES if "curl" in json.dumps(SERVICES[name].get("healthcheck"))]
 
 
-@pytest.mark.parametrize("name", ["label-studio", "prefect-server", "goldloop-worker", "goldloop-webhook", "ml-backend"])
+@pytest.mark.parametrize(
+    "name", ["label-studio", "prefect-server", "goldloop-worker", "goldloop-webhook", "ml-backend"]
+)
 def test_a_health_check_in_python_compiles(name: str) -> None:
     program = SERVICES[name]["healthcheck"]["test"][-1]
     compile(program, f"{name}'s health check", "exec")
