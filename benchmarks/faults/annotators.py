@@ -43,7 +43,7 @@ class _Task:
 class Annotators:
     """A context manager: they come in, work until `rest`, and go."""
 
-    def __init__(self, url: str, keys: Mapping[str, SecretStr], seed: int, threads: int = 4) -> None:
+    def __init__(self, url: str, keys: Mapping[str, SecretStr], seed: int, threads: int = 3) -> None:
         self._url = url
         self._keys = keys
         self._seed = seed

@@ -59,6 +59,7 @@ def test_the_table_has_a_row_for_each_count() -> None:
         {"verb": "enqueue", "count": "with prelabel", "number": 3},
         {"verb": "enqueue", "count": "already there", "number": 0},
         {"verb": "enqueue", "count": "parked", "number": 0},
+        {"verb": "enqueue", "count": "waiting", "number": 0},
         {"verb": "report", "count": "queued", "number": 4},
         {"verb": "report", "count": "published", "number": 2},
     ]
