@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from contract.label_studio_server import PEOPLE, Bench, FakeDesk, RealDesk, server_of, unique
 from fakes.task_queue import FakeTaskQueue, Result
-from goldloop.errors import RejectedError
+from goldloop.errors import RejectedError, RetryableError
 from goldloop.pipeline.projects import same_config
 from goldloop.ports import ProjectDraft, TaskDraft, TaskQueue
 from goldloop.records import AnnotationSnapshot, TaskSnapshot
@@ -199,8 +199,8 @@ class TestImport:
         assert secret not in str(caught.value)
         assert bench.queue.task_count(project) == 0
 
-    def test_a_project_that_is_gone_rejects(self, bench: Bench) -> None:
-        with pytest.raises(RejectedError):
+    def test_a_project_that_is_gone_rejects_who_reads_it(self, bench: Bench) -> None:
+        with pytest.raises(RetryableError):  # and no trace is refused for it
             bench.queue.import_tasks(987_654_321, [draft("aa")])
         with pytest.raises(RejectedError):
             list(bench.queue.changed_tasks(987_654_321, None))

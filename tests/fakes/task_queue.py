@@ -130,7 +130,8 @@ class FakeTaskQueue:
 
     def import_tasks(self, project_id: int, drafts: Sequence[TaskDraft]) -> list[int]:
         self._fail()
-        self._of(project_id)
+        if project_id not in self.projects:
+            raise RetryableError("Label Studio", f"there is no project {project_id} any more: run again")
         variables = re.findall(r'"\$(\w+)"', self.projects[project_id].label_config)
         if any(name not in draft.data for draft in drafts for name in variables):
             raise RejectedError("Label Studio", "the data of a task does not fit the label config: leave it out")

@@ -161,7 +161,10 @@ class TaskQueue(Protocol):
         ...
 
     def import_tasks(self, project_id: int, drafts: Sequence[TaskDraft]) -> list[int]:
-        """Task ids in the order of the drafts. One attempt: after an error, look up before trying again."""
+        """Task ids in the order of the drafts. One attempt: after an error, look up before trying again.
+
+        `RejectedError` where it is the drafts' fault, and none was imported; a project that is gone is none of theirs.
+        """
         ...
 
     def want_annotators(self, task_ids: Sequence[int], annotators: int) -> None:

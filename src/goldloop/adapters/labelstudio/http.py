@@ -15,7 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from goldloop.adapters.labelstudio.auth import KeyAuth
-from goldloop.adapters.labelstudio.faults import failure, unreachable, unreadable
+from goldloop.adapters.labelstudio.faults import SERVER, MissingError, failure, unreachable, unreadable
 from goldloop.adapters.retries import Retries
 from goldloop.errors import ConfigError
 
@@ -81,12 +81,17 @@ class Api:
         return self._parsed(action, self._get(action, path, params, public=public))
 
     def post_once(self, action: str, path: str, params: Mapping[str, str | int], content: bytes) -> Any:
-        """One attempt to write what is JSON already: the SDK would copy a large body several times."""
+        """One attempt to write what is JSON already: the SDK would copy a large body several times.
+
+        `MissingError` for a 404 in whatever form: an import answers it as a page.
+        """
         headers = {"Content-Type": "application/json"}
         try:
             response = self._client.post(path, params=params, content=content, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unreachable(self.url, error) from error
+        if response.status_code == httpx.codes.NOT_FOUND:
+            raise MissingError(SERVER, f"{SERVER} at {self.url} could not {action}: it is gone.", reason="not found")
         if not response.is_success:
             raise failure(self.url, action, response.status_code, response.headers, response.text)
         return self._parsed(action, response)

@@ -97,12 +97,16 @@ class LabelStudio(Projects):
         """
         if not drafts:
             return []
-        made = self.api.post_once(
-            "import the tasks",
-            f"api/projects/{project_id}/import",
-            {"return_task_ids": "true"},
-            b"[" + b",".join(map(_task, drafts)) + b"]",
-        )
+        tasks = b"[" + b",".join(map(_task, drafts)) + b"]"
+        try:
+            made = self.api.post_once(
+                "import the tasks", f"api/projects/{project_id}/import", {"return_task_ids": "true"}, tasks
+            )
+        except MissingError as error:
+            # It was there when the run looked. No trace is at fault: the next run makes the project anew.
+            raise RetryableError(
+                SERVER, f"{SERVER} at {self.api.url} has no project {project_id} any more: run again, to make it anew."
+            ) from error
         ids = made.get("task_ids") if isinstance(made, dict) else None
         if not isinstance(ids, list) or len(ids) != len(drafts) or not all(isinstance(one, int) for one in ids):
             raise RetryableError(
