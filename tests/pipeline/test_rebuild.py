@@ -12,6 +12,8 @@ from goldloop.records import State
 from pipeline.loop import ADA, Loop, killed_at
 from pipeline.lost import Lost, as_before, draws, everything, rebuilt, worked
 
+pytestmark = pytest.mark.simulation
+
 
 def labelled_once() -> Codebook:
     return codebook(annotations_per_trace=1, blind_share=0.4, double_label_share=0.0)

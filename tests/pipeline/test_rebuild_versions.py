@@ -11,6 +11,8 @@ from pipeline.loop import BEN, MINUTE, Loop
 from pipeline.lost import Lost, as_before, everything, rebuilt
 from pipeline.test_codebook_publish import ADDED, BROKEN, ONE
 
+pytestmark = pytest.mark.simulation
+
 
 def two_versions(loop: Loop) -> None:
     """Labelled by 1.0.0, then by 2.0.0, which broke a question; one trace was put up again."""

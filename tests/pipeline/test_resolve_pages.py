@@ -66,6 +66,7 @@ def dies_at(store: SqlStore, number: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(store, "save_resolutions", saved)
 
 
+@pytest.mark.simulation
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(happened=st.lists(rounds, min_size=1, max_size=3))
 def test_the_size_of_a_page_makes_no_difference(

@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, given, settings
 
 from contract.store_samples import NOON, draw, draw_run, score
@@ -57,6 +58,7 @@ def handed_out(store: SqlStore, said: list[tuple[str, str, int, bool]]) -> list[
     return sent
 
 
+@pytest.mark.simulation
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=revisions, data=st.data())
 def test_the_last_revision_stands(

@@ -1,6 +1,5 @@
 """When a call is made again: after growing waits that no two callers share, or as long as the server says."""
 
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -16,11 +15,9 @@ RETRIES = Retries(attempts=4, wait_initial=0.5, wait_max=2.2, wait_jitter=0.25, 
 def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """How long it would have waited before each further attempt."""
     found: list[float] = []
-    here = threading.get_ident()
 
     def note(details: RetryDetails) -> None:
-        if threading.get_ident() == here:  # a thread that another test left behind may still be trying
-            found.append(details.wait_for)
+        found.append(details.wait_for)
 
     monkeypatch.setattr("tenacity.nap.time.sleep", lambda _seconds: None)
     set_on_retry_hooks([note])
@@ -39,11 +36,11 @@ def fails(error: Exception) -> None:
 def test_waits_grow_and_differ(waits: list[float]) -> None:
     for _ in range(20):
         fails(RetryableError("Langfuse", "away"))
-    # 0.5, 1 and 2 seconds, each with up to 0.25 on top, and 2.2 at most.
+    # 0.5, 1 and 2 seconds, each with up to 0.25 on top, and 2.2 at most; adding them up rounds.
     for place, base in enumerate((0.5, 1.0, 2.0)):
         column = waits[place::3]
         assert len(column) == 20
-        assert all(base <= wait <= min(base + 0.25, 2.2) for wait in column)
+        assert all(base <= wait <= min(base + 0.25, 2.2) + 1e-9 for wait in column)
         assert len(set(column)) > 2
 
 
