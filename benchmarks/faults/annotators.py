@@ -26,6 +26,8 @@ _TRIES = 15
 _PAGE = 500
 _BETWEEN = (1.0, 12.0)
 """Seconds between two acts on one task, so that goldloop sees some of the states between."""
+_REST_SECONDS = 0.1
+"""After each act: without it three hands take all of a Label Studio, and goldloop's imports wait for minutes."""
 
 
 @dataclass
@@ -145,6 +147,7 @@ class Annotators:
                 finally:
                     with self._guard:
                         self._busy -= 1
+                time.sleep(_REST_SECONDS)
         finally:
             for client in clients.values():
                 client.close()

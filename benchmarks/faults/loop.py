@@ -22,7 +22,7 @@ from goldloop.devstack.send import trace_id
 from goldloop.errors import GoldloopError
 
 RUN_SECONDS = 900.0
-"""So long a run of goldloop may take, and so long the end may take to come to rest."""
+"""So long a run of goldloop may take; and the end, to come to rest, for each `_TRACES_OF_PATIENCE` traces."""
 _LOCKED, _KILLED = 5, 137
 _ORDINARY = {0, 3, _LOCKED, _KILLED}
 """Exit codes that a fault explains: done, try again later, another run holds the queue, killed."""
@@ -33,6 +33,7 @@ _CLOCK_MINUTES = 7
 _PORTION = 1000
 """Traces that are sent at once, at most."""
 _TRACES_A_FAULT = 20
+_TRACES_OF_PATIENCE = 2000
 _POLL_SECONDS = 0.3
 _IDLE_RETRY_SECONDS = 6.0
 
@@ -74,13 +75,14 @@ class Loop:
         self.fuses.put_out()
         self.casualties.mend()
         self.run(["run", "--json"])
-        deadline = time.monotonic() + RUN_SECONDS
+        patience = RUN_SECONDS * max(1.0, self.traces / _TRACES_OF_PATIENCE)
+        deadline = time.monotonic() + patience
         while (self.annotators.known() < self.traces or self.annotators.left()) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
             if self.annotators.known() < self.traces:
                 self.run(["run", "--json"])
         self.run(["parked", "retry", "--all", "--json"])
-        deadline = time.monotonic() + RUN_SECONDS  # an import that broke off is waited for, two minutes
+        deadline = time.monotonic() + patience  # an import that broke off is waited for, two minutes
         while time.monotonic() < deadline:
             told = self.run(["run", "--json"])
             if told is not None and _at_rest(told):

@@ -73,7 +73,8 @@ class Plan:
 
     def _ends(self, chance: random.Random, kill: Kill) -> Ends:
         writes = holds(chance, 0.5)  # those are fewer
-        longest = (5 if writes else 25) if self._traces < 200 else (20 if writes else 120)  # noqa: PLR2004 - few requests
+        # A run over more traces asks more; were it always killed at its beginning, no import would ever end.
+        longest = max(5, self._traces // 100) if writes else max(25, self._traces * 6 // 100)
         return Ends(kill, round(longest ** chance.random()), chance.choice(list(Phase)), writes)
 
     def _next(self, so_far: Counter[Kill], among: Sequence[Kill]) -> Kill:
