@@ -24,7 +24,7 @@ from goldloop.codebook.result import MODEL_VERSION
 from goldloop.codebook.task import task_data
 from goldloop.errors import ConfigError
 from goldloop.judge.lexical import LexicalJudge
-from goldloop.pipeline.enqueue import prelabel_of
+from goldloop.pipeline.drafts import prelabel_of
 from goldloop.records import Document, DrawRun, Judgement, Prediction, Project
 from ml_backend_server import BAD_JUDGE, LOGIN, SECRET, running
 

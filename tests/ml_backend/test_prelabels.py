@@ -13,7 +13,7 @@ from goldloop.codebook.result import MODEL_VERSION
 from goldloop.codebook.schema import Codebook
 from goldloop.codebook.task import TEXT_LIMIT, task_data
 from goldloop.errors import CodebookError, RetryableError
-from goldloop.pipeline.enqueue import prelabel_of
+from goldloop.pipeline.drafts import prelabel_of
 from goldloop.ports import Prelabel
 from goldloop.records import Document, Judgement, Prediction, Project, Trace, Unjudged, Value
 from ml_backend.extra_params import ExtraParams

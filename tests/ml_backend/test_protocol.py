@@ -18,7 +18,7 @@ from goldloop.codebook.render import render
 from goldloop.codebook.result import MODEL_VERSION
 from goldloop.codebook.task import task_data
 from goldloop.judge.lexical import LexicalJudge
-from goldloop.pipeline.enqueue import prelabel_of
+from goldloop.pipeline.drafts import prelabel_of
 from goldloop.records import Document, DrawRun, Judgement, Prediction, Project
 from ml_backend_server import BAD_JUDGE, SECRET, running, running_process, settings, started
 

@@ -9,7 +9,7 @@ from builders import QUEUE, trace
 from fakes.task_queue import FakeTaskQueue
 from goldloop.codebook.task import TEXT_LIMIT, TaskData
 from goldloop.errors import FatalError, RejectedError, RetryableError
-from goldloop.pipeline import enqueue as verb
+from goldloop.pipeline import drafts as drafting
 from goldloop.ports import TaskDraft
 from goldloop.records import Document, Message, State, Step
 from pipeline.loop import ADA, MINUTE, Loop, revised
@@ -79,7 +79,7 @@ def test_annotators_get_the_tasks_by_priority(loop: Loop) -> None:
 
 
 def test_an_answer_that_was_lost_doubles_nothing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verb, "_BATCH", 2)
+    monkeypatch.setattr(drafting, "_BATCH", 2)
     drawn(loop, *THREE)
     loop.tasks.lose_next_answer = True
     with pytest.raises(RetryableError):

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from goldloop.adapters.store import open_store
-from goldloop.pipeline import enqueue, gather, publish, read_back
+from goldloop.pipeline import drafts, enqueue, gather, publish, read_back
 from properties.audit import Audit
 from properties.turns import TURNS, Turn
 
@@ -123,7 +123,7 @@ def make_small(patch: pytest.MonkeyPatch) -> None:
     """Batches are small enough that a verb has several of them."""
     patch.setattr(publish, "_PAGE", 3)
     patch.setattr(publish, "_EVAL_BATCH", 2)
-    patch.setattr(enqueue, "_BATCH", 3)
+    patch.setattr(drafts, "_BATCH", 3)
     without_threads(patch)
 
 

@@ -7,36 +7,22 @@ what is not there is imported again only when the first import has had its time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from pydantic import JsonValue
-
 from goldloop.ahead import ahead
-from goldloop.codebook.controls import swapped
-from goldloop.codebook.lineage import Lineage
-from goldloop.codebook.render import render
-from goldloop.codebook.result import MODEL_VERSION, to_result
 from goldloop.codebook.schema import Codebook
-from goldloop.codebook.task import task_data
 from goldloop.errors import RejectedError
+from goldloop.pipeline.drafts import Batch, Drafts
 from goldloop.pipeline.parking import park, park_deleted_tasks, poll_from_the_beginning
-from goldloop.pipeline.payload import characters, fetch_all
 from goldloop.pipeline.projects import Purpose, ensure_project
 from goldloop.ports import Clock, Progress, Store, TaskDraft, TaskQueue, TraceSource
-from goldloop.records import Draw, Prediction, Project, Record, State, Task, Trace
-
-_FETCHED = 100
-"""Traces whose payloads are asked for at once."""
-_BATCH = 1000
-_CHARACTERS = 4_000_000
-"""Import goes by far faster in large batches. One is closed when it has so many traces, or so much text in them: two
-such, and what was fetched beyond, are what memory holds."""
+from goldloop.records import Draw, Project, Record, State, Task
 
 _SETTLED = timedelta(minutes=2)
 """An import that was begun so long ago is over, whatever became of it: no answer is waited for any longer."""
-
-Fetched = tuple[Draw, Trace | RejectedError]
+_NO_PRELABEL = "invalid_prelabel"
 
 
 class EnqueueSummary(Record):
@@ -53,18 +39,16 @@ class EnqueueSummary(Record):
 class _Enqueue:
     """The state of one run: what each batch needs and what it adds to."""
 
-    def __init__(self, source: TraceSource, tasks: TaskQueue, store: Store, lineage: Lineage, clock: Clock) -> None:
-        self.source, self.tasks, self.store, self.clock, self.now = source, tasks, store, clock, clock()
+    def __init__(self, tasks: TaskQueue, store: Store, clock: Clock) -> None:
+        self.tasks, self.store, self.clock, self.now = tasks, store, clock, clock()
         self.queued = self.with_prelabel = self.already_there = self.parked = self.waiting = 0
         self.subject = "trace"
         self.given: dict[int, int | None] = {}
-        self.lineage = lineage
 
-    def batch(self, codebook: Codebook, project: Project, fetched: Sequence[Fetched]) -> None:
-        draws = [draw for draw, _ in fetched]
+    def batch(self, codebook: Codebook, project: Project, batch: Batch) -> None:
         # What has an answer already must not be parked for want of a second one.
         self.subject = "relabel" if project.purpose == "relabel" else "trace"
-        begun = self.store.imports_begun(codebook.name, [draw.trace_id for draw in draws])
+        begun = self.store.imports_begun(codebook.name, [draw.trace_id for draw in batch.draws])
         waiting = self._may_be_under_way(codebook, begun)  # before they are looked up: what ends meanwhile is found
         found = self.tasks.find_tasks(project.project_id, sorted(begun)) if begun else {}
         waiting -= found.keys()
@@ -72,11 +56,10 @@ class _Enqueue:
         if found:
             # They may have been annotated, and passed by, before anyone knew that they are ours.
             poll_from_the_beginning(self.store, project.project_id)
-        wanted = {draw.trace_id: draw.annotators for draw in draws}
+        wanted = {draw.trace_id: draw.annotators for draw in batch.draws}
         self._save(codebook, project, list(found.items()), wanted)
         self.already_there += len(found)
-        drafts = self._drafts(codebook, [one for one in fetched if one[0].trace_id not in found.keys() | waiting])
-        drafts = self._valid(codebook, project, drafts)
+        drafts = self._drafts(codebook, batch, found.keys() | waiting)
         for task_ids, imported in self._import(codebook, project, drafts):
             pairs = [(draft.trace_id, task_id) for draft, task_id in zip(imported, task_ids, strict=True)]
             self._save(codebook, project, pairs, wanted)
@@ -89,51 +72,18 @@ class _Enqueue:
             self.store.begin_import(codebook.name, to_come, now)
         return {trace_id for trace_id, at in begun.items() if now - at < _SETTLED}
 
-    def _drafts(self, codebook: Codebook, fetched: Sequence[Fetched]) -> list[TaskDraft]:
-        traces: list[tuple[Draw, Trace]] = []
-        for draw, trace in fetched:
-            if isinstance(trace, RejectedError):
-                self._park_trace(codebook, draw.trace_id, trace)
-            else:
-                traces.append((draw, trace))
-        signals = self.store.signals_of([draw.trace_id for draw, _ in traces])
-        # A blind task holds no suggestion: what is in it can be read, whatever the screen shows.
-        shown = [draw.trace_id for draw, _ in traces if not draw.blind]
-        predictions = self.store.predictions(codebook.name, codebook.version, shown)
-        since = self.lineage.since(codebook.version)
-        drafts: list[TaskDraft] = []
-        for draw, trace in traces:
-            prediction = predictions.get(draw.trace_id)
-            judgement = prediction.judgement if prediction else None
-            url = self.source.trace_url(draw.trace_id)
-            data = task_data(codebook, trace, draw, signals.get(draw.trace_id, []), judgement, url, since)
-            drafts.append(
-                TaskDraft(
-                    trace_id=draw.trace_id,
-                    data=data.model_dump(mode="json"),
-                    prediction=prelabel_of(codebook, prediction),
-                )
+    def _drafts(self, codebook: Codebook, batch: Batch, but: AbstractSet[str]) -> list[TaskDraft]:
+        """What of the batch is to be imported now; whatever is amiss with the rest of it is parked."""
+        for trace_id, error in batch.refused.items():
+            if trace_id not in but:
+                self._park_trace(codebook, trace_id, error)
+        drafts = [draft for trace_id, draft in batch.drafts.items() if trace_id not in but]
+        for trace_id in (draft.trace_id for draft in drafts if draft.trace_id in batch.invalid):
+            why = f"the prelabel was left out: {batch.invalid[trace_id]}"
+            self._park(
+                codebook, f"prediction:{trace_id}", trace_id, RejectedError("Label Studio", why, reason=_NO_PRELABEL)
             )
         return drafts
-
-    def _valid(self, codebook: Codebook, project: Project, drafts: list[TaskDraft]) -> list[TaskDraft]:
-        """A prediction that the label config does not allow would show nothing, and still be submitted: without it."""
-        invalid = self.tasks.invalid_predictions(project.label_config or render(codebook), drafts)
-        for trace_id, reason in invalid.items():
-            error = RejectedError("Label Studio", f"the prelabel was left out: {reason}", reason="invalid_prelabel")
-            park(
-                self.store,
-                "enqueue",
-                f"prediction:{trace_id}",
-                error,
-                self.now,
-                queue=codebook.name,
-                trace_id=trace_id,
-            )
-        self.parked += len(invalid)
-        return [
-            draft.model_copy(update={"prediction": None}) if draft.trace_id in invalid else draft for draft in drafts
-        ]
 
     def _import(
         self, codebook: Codebook, project: Project, drafts: Sequence[TaskDraft]
@@ -198,17 +148,19 @@ class _Enqueue:
         park_deleted_tasks(self.store, project_id, taken, self.now)
 
     def _park_trace(self, codebook: Codebook, trace_id: str, error: RejectedError) -> None:
+        self._park(codebook, f"{self.subject}:{trace_id}", trace_id, error)
+
+    def _park(self, codebook: Codebook, subject: str, trace_id: str, error: RejectedError) -> None:
         self.parked += 1
-        park(
-            self.store, "enqueue", f"{self.subject}:{trace_id}", error, self.now, queue=codebook.name, trace_id=trace_id
-        )
+        park(self.store, "enqueue", subject, error, self.now, queue=codebook.name, trace_id=trace_id)
 
 
 def enqueue(
     codebook: Codebook, source: TraceSource, tasks: TaskQueue, store: Store, clock: Clock, progress: Progress
 ) -> EnqueueSummary:
     """Make a task of every drawn trace, in the project of the codebook version that it is asked by."""
-    run = _Enqueue(source, tasks, store, store.lineage(codebook.name), clock)
+    run = _Enqueue(tasks, store, clock)
+    lineage = store.lineage(codebook.name)
     drawn = store.draws(codebook.name, State.DRAWN) + store.relabels(codebook.name)
     urls = []
     done = 0
@@ -218,9 +170,10 @@ def enqueue(
         project = ensure_project(asked, purpose, tasks, store, run.now)
         if project.url not in urls:
             urls.append(project.url)
-        for batch in ahead(_fetched(source, list(group), pairwise=asked.pairwise)):
+        drafts = Drafts(asked, project, source, tasks, store, lineage.since(asked.version))
+        for batch in ahead(drafts.batches(list(group))):
             run.batch(asked, project, batch)
-            done += len(batch)
+            done += len(batch.draws)
             progress(done, len(drawn))
     return EnqueueSummary(
         queued=run.queued,
@@ -232,35 +185,6 @@ def enqueue(
     )
 
 
-def _fetched(source: TraceSource, draws: Sequence[Draw], *, pairwise: bool) -> Iterator[list[Fetched]]:
-    """The draws with their payloads, in batches fit to be imported."""
-    batch: list[Fetched] = []
-    done = 0
-    while done < len(draws):
-        some = draws[done : done + min(_FETCHED, _BATCH - len(batch))]
-        done += len(some)
-        traces = fetch_all(source, [draw.trace_id for draw in some], pairwise=pairwise)
-        batch += zip(some, traces, strict=True)
-        if len(batch) >= _BATCH or sum(characters(trace) for _, trace in batch) >= _CHARACTERS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _project_of(draw: Draw) -> tuple[str, Purpose]:
     """A trace that is judged a second time needs a project apart: none holds a trace twice."""
     return draw.codebook_version, "relabel" if draw.policy == "relabel" else "blind" if draw.blind else "review"
-
-
-def prelabel_of(codebook: Codebook, prediction: Prediction | None) -> dict[str, JsonValue] | None:
-    """A prediction in Label Studio's JSON; None for an abstention, so that nothing is selected."""
-    if prediction is None or prediction.judgement.abstained is not None:
-        return None
-    judgement = prediction.judgement
-    swap = codebook.pairwise and swapped(prediction.queue, prediction.trace_id)
-    return {
-        "model_version": MODEL_VERSION,
-        "score": judgement.probability,
-        "result": [*to_result(codebook, judgement.answers, swap=swap)],
-    }
