@@ -30,7 +30,7 @@ from goldloop.signals.judges import SignalSettings
 
 _TIMES = 10
 _MOST = 1.5
-_ROUNDS = 3
+_ROUNDS = 5
 _LONG_AGO = NOW - timedelta(days=90)
 _REACH = PullRange(since=NOW - timedelta(days=14), overlap=timedelta(hours=1), lag=timedelta(0))
 
