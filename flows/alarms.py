@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from prefect.events import emit_event
 
 from goldloop.pipeline.publish import PublishSummary
+from goldloop.pipeline.read_back import never_appeared_text
 from goldloop.pipeline.reconcile import ReconcileSummary
 from goldloop.records import Record
 
@@ -28,9 +29,7 @@ def raise_alarm(queue: str, made: Mapping[str, Record]) -> None:
 
 def never_appeared(made: Mapping[str, Record]) -> str:
     """For the run's message; "" where there is nothing to say."""
-    count = _count(made)
-    scores = "1 score" if count == 1 else f"{count:,} scores"
-    return f"{scores} never appeared in Langfuse, which had taken them: goldloop parked list" if count else ""
+    return never_appeared_text(_count(made))
 
 
 def differing(made: Mapping[str, Record]) -> str:

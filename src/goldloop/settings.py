@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AliasChoices, BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -12,6 +12,7 @@ from goldloop.judge.settings import BY_COMMAS, JudgeSettings
 from goldloop.signals.judges import SignalSettings
 
 _EXAMPLE = "GOLDLOOP_PULL__LAG_SECONDS=30"
+SettingT = TypeVar("SettingT", str, SecretStr)
 
 
 class PullSettings(BaseModel):
@@ -161,6 +162,13 @@ def load() -> Settings:
     except (OSError, UnicodeDecodeError) as error:
         why = error.__class__.__name__
         raise ConfigError(f"the file .env cannot be read as UTF-8 text ({why}): mend or remove it") from None
+
+
+def needed(name: str, value: SettingT | None, what: str) -> SettingT:
+    """A setting that only some commands want. `ConfigError` where it is missing, with what to set."""
+    if not value:
+        raise ConfigError(f"{name} is not set: set {what}")
+    return value
 
 
 def _variable(location: tuple[int | str, ...]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from goldloop.errors import ConfigError
-from goldloop.records import EvalRow, Receipt, Value
+from goldloop.records import EvalRow, Receipt, Value, labels_in
 
 
 class EvalFile:
@@ -31,15 +31,8 @@ class EvalFile:
         return set(self._read(dataset))
 
     def shown(self, dataset: str, queue: str) -> dict[str, dict[str, Value]]:
-        """Lines of other hands are passed over: those without goldloop's provenance of this queue."""
-        found: dict[str, dict[str, Value]] = {}
-        for row_id, line in self._read(dataset).items():
-            match json.loads(line):
-                case {"labels": dict(labels), "provenance": {"queue": str(of)}} if of == queue:
-                    found[row_id] = labels
-                case _:
-                    continue
-        return found
+        lines = {row_id: labels_in(json.loads(line), queue) for row_id, line in self._read(dataset).items()}
+        return {row_id: labels for row_id, labels in lines.items() if labels is not None}
 
     def _path(self, dataset: str) -> Path:
         return self._folder / f"{dataset}.jsonl"

@@ -43,7 +43,7 @@ from goldloop.pipeline.resolve import resolve
 from goldloop.pipeline.score_configs import ensure_score_configs
 from goldloop.pipeline.worklist import ToRelabel, relabel, worklist
 from goldloop.ports import Clock, Ledger, Progress, Shelf
-from goldloop.records import Record, State
+from goldloop.records import Project, Record, State
 from goldloop.settings import Settings
 
 VERBS = ("pull", "draw", "prelabel", "enqueue", "gather", "resolve", "publish", "report")
@@ -219,10 +219,7 @@ class Goldloop:
 
         On another every task would seem deleted, and every score that rests on one would be taken back.
         """
-        for project in self.store.projects(codebook.name):
-            url = self.label_studio.project_url(project.project_id)
-            if project.url == url:
-                continue
+        for project, url in self.elsewhere(codebook):
             if not self.settings.label_studio_moved:
                 raise ConfigError(
                     f"the tasks of {codebook.name} are at {project.url}, and LABEL_STUDIO_URL leads to {url}: set it "
@@ -230,6 +227,12 @@ class Goldloop:
                 )
             if not dry_run:
                 self.store.save_project(project.model_copy(update={"url": url}))
+
+    def elsewhere(self, codebook: Codebook) -> list[tuple[Project, str]]:
+        """The queue's projects that are on another server than the one that is set, each with its address there."""
+        projects = self.store.projects(codebook.name)
+        here = ((project, self.label_studio.project_url(project.project_id)) for project in projects)
+        return [(project, url) for project, url in here if project.url != url]
 
     def hold(self, codebook: Codebook, owner: str, *, history: bool = False) -> AbstractContextManager[None]:
         """The queue's lock; whoever holds it may take it again under the same name. `LockedError` for others.

@@ -8,17 +8,14 @@ from pydantic import SecretStr
 from goldloop.adapters.labelstudio import LabelStudio
 from goldloop.adapters.labelstudio.backends import Connection, connect_backend, watch_annotations
 from goldloop.adapters.labelstudio.webhooks import PROJECT_HEADER, SECRET_HEADER
-from goldloop.errors import ConfigError, RejectedError
+from goldloop.errors import RejectedError
 from goldloop.records import Project, Record
-from goldloop.settings import MlBackendSettings
+from goldloop.settings import MlBackendSettings, needed
 
 __all__ = ["PROJECT_HEADER", "SECRET_HEADER", "TITLE", "ConnectedProject", "MlBackend"]
 
-_TO_WHAT: Final = {
-    "URL": "the address at which Label Studio reaches the ML backend",
-    "USERNAME": "the one that the ML backend was started with",
-    "PASSWORD": "the one that the ML backend was started with",
-}
+_SETTING: Final = "GOLDLOOP_ML_BACKEND__"
+_ITS_OWN: Final = "the one that the ML backend was started with"
 TITLE: Final = "goldloop judge"
 """What Label Studio calls the backend. Not the model version: see `connect_backend`."""
 
@@ -46,14 +43,12 @@ class MlBackend:
     @classmethod
     def of(cls, settings: MlBackendSettings) -> "MlBackend":
         """`ConfigError` where a setting is missing."""
-        url, username, password = settings.url, settings.username, settings.password
-        for name, value in (("URL", url), ("USERNAME", username), ("PASSWORD", password)):
-            if not value:
-                raise ConfigError(f"GOLDLOOP_ML_BACKEND__{name} is not set: set {_TO_WHAT[name]}")
-        assert url
-        assert username
-        assert password
-        return cls(url, username, password, settings.webhook_secret)
+        return cls(
+            url=needed(f"{_SETTING}URL", settings.url, "the address at which Label Studio reaches the ML backend"),
+            username=needed(f"{_SETTING}USERNAME", settings.username, _ITS_OWN),
+            password=needed(f"{_SETTING}PASSWORD", settings.password, _ITS_OWN),
+            webhook_secret=settings.webhook_secret,
+        )
 
     def connect(self, label_studio: LabelStudio, projects: list[Project]) -> list[ConnectedProject]:
         """Review projects are served and heard of. Blind ones are only heard of: nothing may suggest an answer there.

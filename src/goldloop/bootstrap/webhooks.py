@@ -18,10 +18,10 @@ from goldloop.adapters.labelstudio.webhooks import (
     set_webhook,
 )
 from goldloop.codebook.schema import Codebook
-from goldloop.errors import ConfigError, GoldloopError, RejectedError
+from goldloop.errors import GoldloopError, RejectedError
 from goldloop.ports import Store
 from goldloop.records import Project, Record
-from goldloop.settings import WebhookSettings
+from goldloop.settings import WebhookSettings, needed
 
 __all__ = ["PATH", "QUEUE_HEADER", "SECRET_HEADER", "ToldProject", "WebhookReceiver", "connect_new", "disconnect"]
 
@@ -51,13 +51,9 @@ class WebhookReceiver:
     @classmethod
     def of(cls, settings: WebhookSettings) -> "WebhookReceiver":
         """`ConfigError` where a setting is missing."""
-        if not settings.url:
-            raise ConfigError(
-                "GOLDLOOP_WEBHOOK__URL is not set: set the address at which Label Studio reaches the receiver"
-            )
-        if settings.secret is None:
-            raise ConfigError("GOLDLOOP_WEBHOOK__SECRET is not set: set the one that the receiver was started with")
-        return cls(settings.url.rstrip("/"), settings.secret)
+        url = needed("GOLDLOOP_WEBHOOK__URL", settings.url, "the address at which Label Studio reaches the receiver")
+        secret = needed("GOLDLOOP_WEBHOOK__SECRET", settings.secret, "the one that the receiver was started with")
+        return cls(url.rstrip("/"), secret)
 
     def connect(self, label_studio: LabelStudio, projects: list[Project]) -> list[ToldProject]:
         """Each project's changes are told; where they are already, address and secret are made new.

@@ -26,13 +26,10 @@ def opened() -> Iterator["Goldloop"]:
 
 def projects_of(goldloop: "Goldloop", queue: str | None) -> tuple[str, list["Project"]]:
     """The queue's name, and its projects; `ConfigError` where they are on another server than the one that is set."""
-    name = goldloop.codebook(queue).name
-    projects = goldloop.store.projects(name)
-    for project in projects:
-        here = goldloop.label_studio.project_url(project.project_id)
-        if project.url != here:
-            raise ConfigError(
-                f"the tasks of {name} are at {project.url}, and LABEL_STUDIO_URL leads to {here}: set it back, or see "
-                "GOLDLOOP_LABEL_STUDIO_MOVED"
-            )
-    return name, projects
+    codebook = goldloop.codebook(queue)
+    for project, here in goldloop.elsewhere(codebook):
+        raise ConfigError(
+            f"the tasks of {codebook.name} are at {project.url}, and LABEL_STUDIO_URL leads to {here}: set it back, or "
+            "see GOLDLOOP_LABEL_STUDIO_MOVED"
+        )
+    return codebook.name, goldloop.store.projects(codebook.name)

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from goldloop.codebook.text import clean
+from goldloop.pipeline.read_back import never_appeared_text
 from goldloop.pipeline.report import Report, notices
 from goldloop.ports import Progress
 from goldloop.records import Parked, Record, State
@@ -109,9 +110,8 @@ def print_summary(verb: str, summary: Record) -> None:
     explained = getattr(summary, "explanation", None)
     if explained is not None:
         line.add_row("", brief(explained))
-    if never := getattr(summary, "never_appeared", 0):
-        scores = "1 score" if never == 1 else f"{never:,} scores"
-        line.add_row("", f"[red]{scores} never appeared in Langfuse, which had taken them: goldloop parked list[/red]")
+    if alarm := never_appeared_text(getattr(summary, "never_appeared", 0)):
+        line.add_row("", f"[red]{alarm}[/red]")
     if getattr(summary, "state", "done") != "done":
         line.add_row("", f"[yellow]{plain(getattr(summary, 'state', ''))}[/yellow]")
     out.print(line)

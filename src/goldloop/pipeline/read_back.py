@@ -70,6 +70,12 @@ def _milliseconds(moment: datetime) -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+def never_appeared_text(count: int) -> str:
+    """What people are told of so many scores; "" where there are none."""
+    scores = "1 score" if count == 1 else f"{count:,} scores"
+    return f"{scores} never appeared in Langfuse, which had taken them: goldloop parked list" if count else ""
+
+
 class Looking:
     """One run's reading back.
 

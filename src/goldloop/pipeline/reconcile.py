@@ -15,9 +15,10 @@ from goldloop.pipeline.gather import GatherSummary, gather
 from goldloop.pipeline.publish import PublishSummary, publish
 from goldloop.pipeline.read_back import ReadBack
 from goldloop.pipeline.resolve import resolve
-from goldloop.pipeline.standing import ScoreDifferences, compare_rows, compare_scores, labels_of, marked
+from goldloop.pipeline.standing import ScoreDifferences, compare_rows, compare_scores, marked
 from goldloop.ports import Progress, ScoreSink, Shelf, Store, TaskQueue, TraceSource
 from goldloop.records import Record, Value
+from goldloop.resolution.eval_rows import labels_of
 
 _PAGE = 1000
 
@@ -225,4 +226,4 @@ class Rows:
         """Labels by row id."""
         asked = self._store.lineage(self._queue).newest
         answers = self._store.answers_of(self._queue, sorted(set(traces.values())))
-        return {row_id: labels_of(asked, answers.get(trace_id, [])) for row_id, trace_id in traces.items()}
+        return {row_id: labels_of(asked.codebook, answers.get(trace_id, [])) for row_id, trace_id in traces.items()}

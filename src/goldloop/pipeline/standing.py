@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from goldloop.codebook.lineage import CodebookVersion, Lineage
+from goldloop.codebook.lineage import Lineage
 from goldloop.pipeline.read_back import is_this
 from goldloop.ports import ScoreSink
-from goldloop.records import MARK, Answer, Score, ShownScore, Value
+from goldloop.records import MARK, Score, ShownScore, Value
 from goldloop.resolution.scores import quarantined_name
 
 Labels = Mapping[str, Value]
@@ -84,10 +84,3 @@ def compare_rows(wanted: Mapping[str, Labels], gone: Sequence[str], shown: Mappi
         back=[row_id for row_id in gone if row_id in shown],
         others=[row_id for row_id in shown if row_id not in known],
     )
-
-
-def labels_of(asked: CodebookVersion, answers: Sequence[Answer]) -> dict[str, Value]:
-    """The labels that an eval row with these answers has, see `goldloop.resolution.eval_rows`."""
-    given = {answer.question: answer.value for answer in answers if not answer.quarantined}
-    questions = asked.codebook.questions
-    return {one.name: given[one.name] for one in questions if one.name in given and not one.in_words}

@@ -34,6 +34,7 @@ from goldloop.records.results import (
     ScoreConfig,
     ScoreType,
     ShownScore,
+    labels_in,
 )
 from goldloop.records.traces import (
     Candidate,
@@ -100,4 +101,5 @@ __all__ = [
     "Utc",
     "Value",
     "Vote",
+    "labels_in",
 ]

@@ -80,6 +80,15 @@ class EvalRow(Record):
     provenance: dict[str, JsonValue]
 
 
+def labels_in(shown: object, queue: str) -> dict[str, Value] | None:
+    """The labels of an eval row as a sink shows it; None for what another hand or another queue has put there."""
+    match shown:
+        case {"labels": dict(labels), "provenance": {"queue": str(of)}} if of == queue:
+            return labels
+        case _:
+            return None
+
+
 class Receipt(Record):
     """What a sink says of one write: taken, or refused with a reason."""
 

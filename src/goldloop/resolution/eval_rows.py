@@ -9,7 +9,7 @@ from goldloop.codebook.lineage import CodebookVersion
 from goldloop.codebook.schema import SIDES, Codebook, Severity
 from goldloop.codebook.task import shown_messages
 from goldloop.codebook.text import clean
-from goldloop.records import Annotation, Answer, Document, Draw, EvalRow, Trace
+from goldloop.records import Annotation, Answer, Document, Draw, EvalRow, Trace, Value
 from goldloop.resolution.scores import provenance
 
 _SEVERITIES: Final[tuple[Severity, ...]] = ("minor", "major", "critical")
@@ -30,7 +30,7 @@ def eval_row(
     preferred.
     """
     codebook = version.codebook
-    given = {answer.question: answer for answer in answers if not answer.quarantined}
+    given = _given(answers)
     asked = [question for question in codebook.questions if question.name in given]
     texts = {question.kind: str(given[question.name].value) for question in reversed(asked) if question.in_words}
     verdict = given[codebook.verdict.name]
@@ -42,7 +42,7 @@ def eval_row(
         context=[Document(title=clean(one.title), text=clean(one.text), score=one.score) for one in trace.documents],
         output=clean(trace.output),
         expected_output=_preferred(codebook, given, trace) if codebook.pairwise else texts.get("correction"),
-        labels={question.name: given[question.name].value for question in asked if not question.in_words},
+        labels=labels_of(codebook, answers),
         severity=_severity(codebook, given),
         note=texts.get("text"),
         provenance={
@@ -61,6 +61,16 @@ def eval_row(
             **_sides(codebook, trace),
         },
     )
+
+
+def labels_of(codebook: Codebook, answers: Sequence[Answer]) -> dict[str, Value]:
+    """The labels of a row with these answers: in the codebook's order, without what is said in words."""
+    given = _given(answers)
+    return {one.name: given[one.name].value for one in codebook.questions if one.name in given and not one.in_words}
+
+
+def _given(answers: Sequence[Answer]) -> dict[str, Answer]:
+    return {answer.question: answer for answer in answers if not answer.quarantined}
 
 
 def _preferred(codebook: Codebook, given: dict[str, Answer], trace: Trace) -> str | None:

@@ -56,11 +56,14 @@ class Listing:
         newest = datetime.fromisoformat(self._changed_at(rows[0])) if rows else None
         return Peek(count=total, newest=newest, at=at)
 
-    def by_id(self, project_id: int, include: str, filters: Sequence[Filter] = ()) -> Iterator[list[Row]]:
+    def by_id(
+        self, project_id: int, include: str, filters: Sequence[Filter] = (), *, annotations: bool = False
+    ) -> Iterator[list[Row]]:
         """Pages of the tasks that all the filters let through, by ascending id."""
         after = 0
         while True:
-            rows, _ = self._get(project_id, (*filters, Filter("id", "greater", "Number", after)), "id", include)
+            onwards = (*filters, Filter("id", "greater", "Number", after))
+            rows, _ = self._get(project_id, onwards, "id", include, annotations=annotations)
             if rows:
                 yield rows
             if len(rows) < self._size:
@@ -86,19 +89,9 @@ class Listing:
                 yield settled
                 lower = [Filter("updated_at", "greater_or_equal", "Datetime", last)]
             else:
-                yield from self._at(project_id, last, include)
+                these = [Filter("updated_at", "equal", "Datetime", last)]
+                yield from self.by_id(project_id, include, these, annotations=True)
                 lower = [Filter("updated_at", "greater", "Datetime", last)]
-
-    def _at(self, project_id: int, moment: str, include: str) -> Iterator[list[Row]]:
-        after = 0
-        while True:
-            filters = [Filter("updated_at", "equal", "Datetime", moment), Filter("id", "greater", "Number", after)]
-            rows, _ = self._get(project_id, filters, "id", include, annotations=True)
-            if rows:
-                yield rows
-            if len(rows) < self._size:
-                return
-            after = rows[-1]["id"]
 
     def _changed_at(self, row: Row) -> str:
         try:

@@ -1,20 +1,18 @@
 """What a rebuild adds: draws and runs as tasks tell of them, and what stands in Langfuse and in the golden set."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, case, select, update
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.draws import apart
+from goldloop.adapters.store.resolutions import TICK
 from goldloop.adapters.store.rows import StorePart, batches, found, record_of
 from goldloop.adapters.store.tasks import ENDED
 from goldloop.ports import EvalDue
 from goldloop.records import Draw, DrawRun, Score, ScoreType, ShownScore, State, Task
-
-_TICK = timedelta(milliseconds=1)
-"""Langfuse keeps times in milliseconds."""
 
 
 class Rebuilding(StorePart):
@@ -60,7 +58,7 @@ class Rebuilding(StorePart):
     def outrun(self, shown: Mapping[str, datetime]) -> None:
         with self._db.write() as connection:
             known = found(connection, tables.scores, "score_id", [*shown])
-            later = {one: max(known[one]["event_at"], at + _TICK) for one, at in shown.items() if one in known}
+            later = {one: max(known[one]["event_at"], at + TICK) for one, at in shown.items() if one in known}
             self._set_due(connection, later, {})
 
     def _set_due(
