@@ -10,12 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from benchmarks import sync_enqueue, sync_gather, sync_growth, sync_loop, sync_publish, sync_pull
 from benchmarks.judge_table import Row
-from benchmarks.sync_servers import Servers, serving
+from benchmarks.sync_servers import AT_ONCE, Servers, serving
 from benchmarks.sync_table import Measured, keep, table
+from goldloop.devstack.langfuse_server import StandInManner
 from goldloop.devstack.stack import Part
 from goldloop.errors import GoldloopError
 
@@ -26,15 +27,23 @@ class Measure(Protocol):
     def __call__(self, servers: Servers, *, fast: bool) -> Iterator[Row]: ...
 
 
+class Path(NamedTuple):
+    """How one path is measured, and on which servers."""
+
+    measure: Measure
+    parts: frozenset[Part]
+    manner: StandInManner = AT_ONCE
+
+
 _LANGFUSE = frozenset({Part.LANGFUSE})
 _BOTH = frozenset({Part.LANGFUSE, Part.LABEL_STUDIO})
-PATHS: dict[str, tuple[Measure, frozenset[Part]]] = {
-    "pull": (sync_pull.measure, _LANGFUSE),
-    "enqueue": (sync_enqueue.measure, _BOTH),
-    "gather": (sync_gather.measure, _BOTH),
-    "publish": (sync_publish.measure, _LANGFUSE),
-    "loop": (sync_loop.measure, _BOTH),
-    "growth": (sync_growth.measure, _BOTH),
+PATHS = {
+    "pull": Path(sync_pull.measure, _LANGFUSE),
+    "enqueue": Path(sync_enqueue.measure, _BOTH),
+    "gather": Path(sync_gather.measure, _BOTH),
+    "publish": Path(sync_publish.measure, _LANGFUSE),
+    "loop": Path(sync_loop.measure, _BOTH, sync_loop.MANNER),
+    "growth": Path(sync_growth.measure, _BOTH),
 }
 
 
@@ -46,10 +55,10 @@ def main() -> None:
     measured = []
     try:
         for name in asked.only or PATHS:
-            measure, parts = PATHS[name]
+            path = PATHS[name]
             began = time.monotonic()
-            with serving(parts) as servers:
-                rows = list(measure(servers, fast=asked.fast))
+            with serving(path.parts, path.manner) as servers:
+                rows = list(path.measure(servers, fast=asked.fast))
             seconds = round(time.monotonic() - began, 1)
             measured.append(Measured(path=name, made_at=datetime.now(UTC), seconds=seconds, rows=rows))
             sys.stderr.write(f"{name}: measured in {seconds:.0f} s\n")

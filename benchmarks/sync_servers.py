@@ -1,6 +1,7 @@
 """The servers that a sync is measured on, and turns: goldloop and what it cannot beat, one after the other.
 
-Label Studio is a real one on SQLite. Langfuse is the stand-in, without its lags: waiting would hide goldloop's cost.
+Label Studio is a real one on SQLite. Langfuse is the stand-in, without its lags unless a path asks for them: waiting
+would hide goldloop's cost.
 """
 
 import statistics
@@ -73,12 +74,14 @@ class Servers:
         return httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=SECONDS)
 
 
+AT_ONCE = StandInManner(score_lag_seconds=0, observation_lag_seconds=0)
+
+
 @contextmanager
-def serving(parts: frozenset[Part]) -> Iterator[Servers]:
+def serving(parts: frozenset[Part], manner: StandInManner = AT_ONCE) -> Iterator[Servers]:
     """These servers, new and empty; ended on the way out."""
     with tempfile.TemporaryDirectory(prefix="goldloop-bench-") as name:
         folder = Path(name)
-        manner = StandInManner(score_lag_seconds=0, observation_lag_seconds=0)
         with Stack(Places(state=folder / "state"), manner=manner) as stack:
             stack.start(parts)
             yield Servers(folder, stack.environment())

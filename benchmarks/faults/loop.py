@@ -27,8 +27,8 @@ _LOCKED, _KILLED = 5, 137
 _ORDINARY = {0, 3, _LOCKED, _KILLED}
 """Exit codes that a fault explains: done, try again later, another run holds the queue, killed."""
 _FATAL = 4
-_MANGLED = ("has no form that goldloop knows", "does not say which Langfuse it is")
-"""What goldloop says of an answer that was wrong JSON."""
+_MANGLED = ("There is no Label Studio at", "does not say which Langfuse it is")
+"""What goldloop says where a server's very first answer was wrong JSON."""
 _CLOCK_MINUTES = 7
 _PORTION = 1000
 """Traces that are sent at once, at most."""

@@ -1,5 +1,6 @@
 """What a draw goes by: mixes, slices, signals, judges, caps, arms and the queue's room, all on record."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from builders import NOW, QUEUE
 from goldloop.codebook.queue import QueueSettings
 from goldloop.codebook.sampling import Caps
-from goldloop.errors import ConfigError
+from goldloop.errors import ConfigError, RetryableError
+from goldloop.pipeline import enqueue as verb
 from goldloop.pipeline.draw import DrawSummary, choose, draw
 from goldloop.pipeline.plan import DrawPlan, digest, plan_of, read_frame, window_of
 from goldloop.records import Draw, Judgement, NamedSlice, Parked, Prediction, State, Vote
@@ -296,6 +298,35 @@ def test_a_double_wants_one_annotator_more_in_the_blind_project(loop: Loop) -> N
     for task in tasks:
         assert task.draft.data["blind"] == (task.draft.trace_id in doubles)
         assert (task.draft.prediction is None) == (task.draft.trace_id in doubles)
+
+
+def test_a_failure_among_doubles_undoes_none_that_are_done(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "_AT_ONCE", 1)
+    fill(loop, 8)
+    use(loop, budget=6, mix=EVEN, double_label_share=0.5, blind_share=0.5)
+    loop.draw()
+    usual = {one.trace_id for one in drawn(loop) if not one.double}
+    doubles = {one.trace_id for one in drawn(loop) if one.double}
+    assert len(doubles) == 3
+    loop.prelabel()
+    want, told = loop.tasks.want_annotators, []
+
+    def break_off_at_the_second(task_ids: Sequence[int], annotators: int) -> None:
+        told.append(task_ids)
+        if len(told) == 2:
+            raise RetryableError("Label Studio", "the connection broke off: try again later")
+        want(task_ids, annotators)
+
+    monkeypatch.setattr(loop.tasks, "want_annotators", break_off_at_the_second)
+    with pytest.raises(RetryableError):
+        loop.enqueue()
+    queued = {one.trace_id for one in loop.store.draws(QUEUE, State.QUEUED)}
+    assert len(queued & doubles) == 1
+    assert queued - doubles <= usual
+    loop.enqueue()
+    assert {one.trace_id for one in loop.store.draws(QUEUE, State.QUEUED)} == usual | doubles
+    assert len(loop.traces_with_tasks()) == 6
+    assert len(told) == 4  # one was done, one broke off, and two were left
 
 
 def test_what_the_queue_has_no_room_for_is_parked_and_the_rest_stands_for_it(loop: Loop) -> None:

@@ -71,12 +71,12 @@ BROKEN: list[tuple[httpx.Response | Exception, type[RemoteError], str]] = [
     (refusal(500, detail=PAYLOAD), RetryableError, "500"),
     (httpx.Response(502, text=f"<html>{PAYLOAD}"), RetryableError, "502"),
     (httpx.Response(301, headers={"location": "https://labels.test"}), FatalError, "LABEL_STUDIO_URL"),
-    (httpx.Response(200, text=f"<html>{PAYLOAD}"), FatalError, "LABEL_STUDIO_URL"),
+    (httpx.Response(200, text=f"<html>{PAYLOAD}"), RetryableError, "LABEL_STUDIO_URL"),
     (httpx.ConnectError(PAYLOAD), RetryableError, "LABEL_STUDIO_URL"),
     (httpx.ConnectTimeout(PAYLOAD), RetryableError, "LABEL_STUDIO_URL"),
     (httpx.ReadTimeout(PAYLOAD), RetryableError, "in time"),
     (httpx.RemoteProtocolError(PAYLOAD), RetryableError, "broke off"),
-    (httpx.DecodingError(PAYLOAD), FatalError, "LABEL_STUDIO_URL"),
+    (httpx.DecodingError(PAYLOAD), RetryableError, "LABEL_STUDIO_URL"),
 ]
 
 
@@ -104,7 +104,10 @@ def test_a_read_is_tried_again(call: Callable[[LabelStudio], Any]) -> None:
     assert len(wire.requests) == AT_ONCE.attempts
 
 
-@pytest.mark.parametrize("answer", [refusal(500), refusal(429), httpx.ReadTimeout(""), httpx.ConnectError("")])
+@pytest.mark.parametrize(
+    "answer",
+    [refusal(500), refusal(429), httpx.Response(200, text="{"), httpx.ReadTimeout(""), httpx.ConnectError("")],
+)
 def test_a_write_is_never_tried_again(answer: httpx.Response | Exception) -> None:
     wire = Wire(answer)
     with pytest.raises(RetryableError):
@@ -118,7 +121,7 @@ def test_only_label_studio_itself_can_say_that_a_project_is_gone() -> None:
         queue(Wire(refusal(404, detail="No Project matches the given query."))).peek(1)
     assert gone.value.reason == "not found"
     for answer in (httpx.Response(404, text="<html>no such route</html>"), httpx.Response(404, json=[])):
-        with pytest.raises(FatalError, match="LABEL_STUDIO_URL"):
+        with pytest.raises(RetryableError, match="LABEL_STUDIO_URL"):
             queue(Wire(answer)).peek(1)
 
 
@@ -220,7 +223,13 @@ class TestCheck:
         assert [request.headers.get("authorization") for request in wire.requests] == [None, f"Token {KEY}"]
 
     @pytest.mark.parametrize(
-        "answer", [httpx.Response(404, text="no"), httpx.Response(200, json=[]), httpx.Response(200, json={})]
+        "answer",
+        [
+            httpx.Response(404, text="no"),
+            httpx.Response(200, text="<html>"),
+            httpx.Response(200, json=[]),
+            httpx.Response(200, json={}),
+        ],
     )
     def test_something_else_than_label_studio(self, answer: httpx.Response) -> None:
         with pytest.raises(FatalError, match="LABEL_STUDIO_URL"):

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from goldloop.adapters.labelstudio import LabelStudio, connect
-from goldloop.errors import FatalError
+from goldloop.errors import RetryableError
 
 AT = "2026-01-02T03:04:05Z"
 SECRET = "what a user wrote"
@@ -63,7 +63,7 @@ def test_a_task_of_nobody_knows_what_has_no_trace(data: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("rows", [["x"], [{}], [{"id": "1"}]])
 def test_an_answer_that_is_no_listing_ends_the_run(rows: list[Any]) -> None:
-    with pytest.raises(FatalError):
+    with pytest.raises(RetryableError):
         list(Server(*rows).queue().changed_tasks(5, None))
 
 

@@ -22,6 +22,8 @@ from goldloop.records import Draw, Project, Record, State, Task
 
 _SETTLED = timedelta(minutes=2)
 """An import that was begun so long ago is over, whatever became of it: no answer is waited for any longer."""
+_AT_ONCE = 50
+"""Tasks that are saved together where each takes a request of its own: so many are done again after a failure."""
 _NO_PRELABEL = "invalid_prelabel"
 
 
@@ -117,20 +119,29 @@ class _Enqueue:
             )
             for trace_id, task_id in pairs
         ]
+        if not tasks:
+            return
+        self._give_up_taken_ids(tasks)
+        usual = codebook.queue.annotations_per_trace
+        given = self._given(project.project_id)
+        by_number: dict[int, list[Task]] = {}
+        for task in tasks:
+            by_number.setdefault(wanted[task.trace_id] or usual, []).append(task)
+        self._keep(codebook, project, by_number.pop(given, []) if given is not None else [])
+        # Those that want another number than the project gives: doubles, and all where the setting changed since.
+        for number, those in by_number.items():
+            for start in range(0, len(those), _AT_ONCE):
+                some = those[start : start + _AT_ONCE]
+                # Said before they are saved: what is not saved is done again.
+                self.tasks.want_annotators([task.task_id for task in some], number)
+                self._keep(codebook, project, some)
+
+    def _keep(self, codebook: Codebook, project: Project, tasks: Sequence[Task]) -> None:
         if tasks:
-            self._give_up_taken_ids(tasks)
-            self._want_annotators(codebook, tasks, wanted)  # before it is saved: what is not saved is done again
             self.store.save_tasks(tasks, self.now)
             if project.purpose == "relabel":
                 self.store.mark_relabels_queued(codebook.name, [task.trace_id for task in tasks], self.now)
         self.queued += len(tasks)
-
-    def _want_annotators(self, codebook: Codebook, tasks: Sequence[Task], wanted: Mapping[str, int | None]) -> None:
-        """Those that want another number than the project gives: doubles, and all where the setting changed since."""
-        usual = codebook.queue.annotations_per_trace
-        numbers = {task.task_id: wanted[task.trace_id] or usual for task in tasks}
-        for number in sorted({*numbers.values()} - {self._given(tasks[0].project_id)}):
-            self.tasks.want_annotators([task_id for task_id, one in numbers.items() if one == number], number)
 
     def _given(self, project_id: int) -> int | None:
         """How many annotators the project sends to a task that says nothing else."""

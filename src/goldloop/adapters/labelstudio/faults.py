@@ -34,6 +34,10 @@ class MissingError(RejectedError):
     """404: the project or the task is not there (any more)."""
 
 
+class UnreadableError(RetryableError):
+    """An answer in no known form: damaged, or by something that stands in front of the server."""
+
+
 class RefusedTasksError(RejectedError):
     """An import was refused as a whole, for the tasks at `places` (0 is the first one); nothing was imported."""
 
@@ -62,12 +66,11 @@ def failure(url: str, action: str, status: int, headers: Mapping[str, str], body
     return unreadable(url, action) if httpx.codes.is_success(status) else _rejected(url, action, status, body)
 
 
-def unreadable(url: str, action: str) -> FatalError:
-    """The error for an answer in no known form."""
-    return FatalError(
+def unreadable(url: str, action: str) -> UnreadableError:
+    return UnreadableError(
         SERVER,
-        f"The answer of {url} to the request to {action} has no form that goldloop knows: check that LABEL_STUDIO_URL "
-        "leads to Label Studio itself.",
+        f"The answer of {url} to the request to {action} is damaged, or of no form that goldloop knows: try again "
+        "later, and check that LABEL_STUDIO_URL leads to Label Studio itself.",
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 from pydantic import SecretStr, ValidationError
 
-from goldloop.adapters.labelstudio.faults import SERVER, MissingError, unreadable
+from goldloop.adapters.labelstudio.faults import SERVER, MissingError, UnreadableError, unreadable
 from goldloop.adapters.labelstudio.http import NO_RETRY, Api
 from goldloop.adapters.labelstudio.listing import PAGE_SIZE, Filter, Listing
 from goldloop.adapters.labelstudio.projects import Projects
@@ -45,14 +45,15 @@ class LabelStudio(Projects):
 
     def check(self) -> str:
         """One attempt each, so that a wrong setting shows at once. Raises also: RetryableError."""
+        nobody = FatalError(SERVER, f"There is no Label Studio at {self.api.url}: check LABEL_STUDIO_URL.")
         try:
             answer = self.api.read_once("tell its version", "api/version", public=True)
-        except MissingError as error:
-            raise FatalError(SERVER, f"There is no Label Studio at {self.api.url}: check LABEL_STUDIO_URL.") from error
+        except (MissingError, UnreadableError) as error:
+            raise nobody from error
         release = answer.get("release") if isinstance(answer, dict) else None
         found = re.match(r"(\d+)\.(\d+)", release) if isinstance(release, str) else None
         if not isinstance(release, str) or found is None:
-            raise unreadable(self.api.url, "tell its version")
+            raise nobody
         if not OLDEST <= (int(found[1]), int(found[2])) < NEWEST:
             raise FatalError(
                 SERVER,
