@@ -40,7 +40,7 @@ queue:
   budget: $budget
   mix: balanced
   annotations_per_trace: 1
-  double_label_share: 0.2
+  double_label_share: 0.05
   blind_share: 0.1
   age_limit_days: 30
 """)
