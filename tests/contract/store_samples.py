@@ -147,8 +147,8 @@ def score(score_id: str = "s1", trace_id: str = "t1", *, minutes: int = 0, **cha
     return Score.model_validate({**given, **changes})
 
 
-def eval_due(trace_id: str = "t1", row_id: str = "e1") -> EvalDue:
-    return EvalDue(row_id=row_id, queue=QUEUE, codebook_version=VERSION, trace_id=trace_id, remove=False)
+def eval_due(trace_id: str = "t1", row_id: str = "e1", *, remove: bool = False, tried: bool = False) -> EvalDue:
+    return EvalDue(row_id=row_id, queue=QUEUE, codebook_version=VERSION, trace_id=trace_id, remove=remove, tried=tried)
 
 
 def parked(subject: str = "trace:t1", **changes: Any) -> Parked:

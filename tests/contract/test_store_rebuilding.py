@@ -64,7 +64,7 @@ def test_what_the_store_never_knew_is_taken_down(store: SqlStore) -> None:
         ShownScore(score_id=name, trace_id="t1", name="human_verdict", value=None, metadata={"goldloop": "q@1"})
         for name in ("s1", "lost")
     ]
-    row = EvalDue(row_id="r1", queue=QUEUE, codebook_version=VERSION, trace_id="t1", remove=True)
+    row = EvalDue(row_id="r1", queue=QUEUE, codebook_version=VERSION, trace_id="t1", remove=True, tried=True)
     for count in (1, 0):
         assert store.take_back_scores(QUEUE, shown, NOON) == count
         assert store.take_back_rows(QUEUE, [row]) == count

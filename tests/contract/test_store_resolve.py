@@ -166,7 +166,7 @@ def test_an_eval_row_follows_its_answers(queued: SqlStore) -> None:
     joined = [answer(votes=2, voters=2, annotators=("ada@example.org", "bo@example.org"))]
     assert resolve(queued, eval_row=eval_due(), answers=joined) == 1, "its provenance names who said so"
     assert resolve(queued, eval_row=eval_due(), answers=[answer(), answer("better", question="correction")]) == 1
-    assert queued.due_eval_rows(QUEUE, 10) == [eval_due()]
+    assert queued.due_eval_rows(QUEUE, 10) == [eval_due(tried=True)]
 
 
 def test_an_eval_row_is_taken_out_and_comes_back(queued: SqlStore) -> None:
@@ -174,12 +174,12 @@ def test_an_eval_row_is_taken_out_and_comes_back(queued: SqlStore) -> None:
     publish(queued)
     assert resolve(queued) == 1
     assert resolve(queued) == 0
-    assert queued.due_eval_rows(QUEUE, 10) == [eval_due().model_copy(update={"remove": True})]
+    assert queued.due_eval_rows(QUEUE, 10) == [eval_due(remove=True, tried=True)]
     queued.mark_eval_rows_done(["e1"])
     assert queued.due_eval_rows(QUEUE, 10) == []
     assert queued.counts(QUEUE).eval_rows == 0
     assert resolve(queued, eval_row=eval_due()) == 1
-    assert queued.due_eval_rows(QUEUE, 10) == [eval_due()]
+    assert queued.due_eval_rows(QUEUE, 10) == [eval_due(tried=True)]
 
 
 def test_an_eval_row_that_nobody_saw_just_vanishes(queued: SqlStore) -> None:

@@ -87,14 +87,14 @@ def test_known_are_those_of_every_queue_in_whatever_state(delivered: SqlStore) -
 
 
 def test_eval_rows_are_settled_once_written_or_taken_out(delivered: SqlStore) -> None:
-    assert delivered.settled_eval_rows(QUEUE) == [eval_due()]
+    assert delivered.settled_eval_rows(QUEUE) == [eval_due(tried=True)]
     delivered.write_eval_rows_again(["e1", "unknown"])
     assert (delivered.settled_eval_rows(QUEUE), state_of(delivered)) == ([], State.RESOLVED)
     assert [due.remove for due in delivered.due_eval_rows(QUEUE, 10)] == [False]
     delivered.mark_eval_rows_done(["e1"])
     resolve(delivered, score("s1"), score("s2"))
     delivered.mark_eval_rows_done([due.row_id for due in delivered.due_eval_rows(QUEUE, 10)])
-    assert delivered.settled_eval_rows(QUEUE) == [eval_due().model_copy(update={"remove": True})]
+    assert delivered.settled_eval_rows(QUEUE) == [eval_due(remove=True, tried=True)]
     delivered.write_eval_rows_again(["e1"])
     assert [due.remove for due in delivered.due_eval_rows(QUEUE, 10)] == [True]
     assert delivered.counts(QUEUE).eval_rows_waiting == 1

@@ -3,7 +3,7 @@
 Beside the ports stands what apps and people do there: `log`, `delete`, a server that refuses, drops or is away.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
@@ -383,11 +383,13 @@ class FakeEvalSink:
         self.refuses: Callable[[EvalRow], str] = lambda _row: ""
         self.failing: RemoteError | None = None
         self.writes = 0
+        self.looked_for: list[str] = []
         self._rows: dict[str, dict[str, EvalRow]] = {}
         self._archived: set[str] = set()
 
-    def put(self, dataset: str, rows: Sequence[EvalRow]) -> list[Receipt]:
+    def put(self, dataset: str, rows: Sequence[EvalRow], new: Collection[str] = ()) -> list[Receipt]:
         self._fail()
+        self.looked_for += [row.row_id for row in rows if row.row_id not in new]
         return [self._put(dataset, row) for row in rows]
 
     def remove(self, dataset: str, row_ids: Sequence[str]) -> None:

@@ -222,6 +222,7 @@ class TestBreaks:
             queued.fetch_annotations()
         queued.publish()
         assert queued.gold() == {"t1"}
+        assert queued.datasets.looked_for == [ids.eval_row_id(QUEUE, "t1", "1.0.0")]  # it may have been written
         assert queued.datasets.writes == 1
 
     def test_killed_between_two_sinks(self, queued: Loop) -> None:

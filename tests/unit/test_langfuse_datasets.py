@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from goldloop.adapters.langfuse import datasets
 from goldloop.errors import RetryableError
 from goldloop.records import Document, EvalRow, Message, Receipt
 from unit.langfuse_answers import Answers, ok
@@ -83,11 +84,18 @@ def test_a_row_that_differs_is_written(difference: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [(409, "409: its id stands in another dataset"), (413, "413")])
-def test_a_refused_row_does_not_stop_the_next(status: int, reason: str) -> None:
+def test_a_refused_row_does_not_stop_the_next(status: int, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "_SIDE_BY_SIDE", 1)  # the answers are in this order
     answers = Answers(DATASET, NOT_FOUND, ok({}, status), NOT_FOUND, ok(SENT))
     first, second = answers.connect().datasets.put("golden/set", [row(row_id="r0"), row()])
     assert (first.accepted, first.reason) == (False, reason)
     assert second == TAKEN
+
+
+def test_a_row_that_was_never_sent_is_not_looked_for() -> None:
+    answers = Answers(DATASET, ok(SENT))
+    assert answers.connect().datasets.put("golden/set", [row()], new={"r1"}) == [TAKEN]
+    assert asked(answers)[1:] == ["POST /api/public/dataset-items"]
 
 
 def test_nothing_to_put_makes_no_dataset() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from goldloop.errors import ConfigError
@@ -17,7 +17,12 @@ class EvalFile:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def put(self, dataset: str, rows: Sequence[EvalRow]) -> list[Receipt]:
+    def put(
+        self,
+        dataset: str,
+        rows: Sequence[EvalRow],
+        new: Collection[str] = (),  # noqa: ARG002 - the file is read whole in any case
+    ) -> list[Receipt]:
         lines = self._read(dataset)
         fresh = {row.row_id: row.model_dump_json() for row in rows}
         self._write(dataset, lines, lines | fresh)

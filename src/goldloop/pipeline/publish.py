@@ -158,12 +158,13 @@ class _Publish:
     def eval_rows(self, source: TraceSource, shelves: Sequence[Shelf]) -> None:
         while due := self.store.due_eval_rows(self.queue, _EVAL_BATCH):
             gone = [one.row_id for one in due if one.remove]
+            new = {one.row_id for one in due if not one.tried}
             rows = self._rows(source, [one for one in due if not one.remove])
             refused: set[str] = set()
             for shelf in shelves:
                 sink = shelf.sink
                 sink.remove(shelf.dataset, gone)
-                for receipt in sink.put(shelf.dataset, [row for row in rows if row.row_id not in refused]):
+                for receipt in sink.put(shelf.dataset, [row for row in rows if row.row_id not in refused], new):
                     if not receipt.accepted:
                         refused.add(receipt.key)
                         trace_id = next(row.trace_id for row in rows if row.row_id == receipt.key)

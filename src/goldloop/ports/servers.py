@@ -1,6 +1,6 @@
 """The servers and the files that the pipeline talks to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -249,8 +249,11 @@ class EvalSink(Protocol):
         """For messages."""
         ...
 
-    def put(self, dataset: str, rows: Sequence[EvalRow]) -> list[Receipt]:
-        """Insert or replace by row id, in order; a row that is there as it is costs no write."""
+    def put(self, dataset: str, rows: Sequence[EvalRow], new: Collection[str] = ()) -> list[Receipt]:
+        """Insert or replace by row id, in order; a row that is there as it is costs no write.
+
+        Those whose ids are in `new` were never put before, and need not be looked for.
+        """
         ...
 
     def remove(self, dataset: str, row_ids: Sequence[str]) -> None:

@@ -14,13 +14,14 @@ from goldloop.sampling.frame import Names
 
 
 class EvalDue(Record):
-    """An eval row that waits to be written (or, with `remove`, taken out)."""
+    """An eval row that waits to be written (or, with `remove`, taken out); `tried` where it was handed out before."""
 
     row_id: str
     queue: str
     codebook_version: str
     trace_id: str
     remove: bool
+    tried: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ and what an upsert leaves out or sends as null stays as it was, so every field i
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -22,7 +21,7 @@ from goldloop.records import EvalRow, Receipt, Value, labels_in
 _ROWS: Final = "dataset-items"
 _PAGE: Final = 100
 _SIDE_BY_SIDE: Final = 4
-"""Requests under way at once: Langfuse takes rows one by one, and each is looked at before."""
+"""Requests under way at once: Langfuse takes rows one by one."""
 _ACTIVE: Final = "ACTIVE"
 _ARCHIVED: Final = "ARCHIVED"
 _DESCRIPTION: Final = "Failures confirmed by annotators. Kept by goldloop: it replaces what is changed here."
@@ -36,13 +35,13 @@ class LangfuseDatasets:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def put(self, dataset: str, rows: Sequence[EvalRow]) -> list[Receipt]:
+    def put(self, dataset: str, rows: Sequence[EvalRow], new: Collection[str] = ()) -> list[Receipt]:
         """Raises: RetryableError, FatalError. After an error put all again: what is there costs no write."""
         if not rows:
             return []
         self._ensure(dataset)
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="eval row") as threads:
-            return list(threads.map(partial(self._put, dataset), rows))
+            return list(threads.map(lambda row: self._put(dataset, row, new=row.row_id in new), rows))
 
     def remove(self, dataset: str, row_ids: Sequence[str]) -> None:
         """Archives them: the versions that experiments ran on stay readable."""
@@ -80,10 +79,10 @@ class LangfuseDatasets:
             # Creating is an upsert by name: it would overwrite the description of a dataset that is there.
             self._api.post("v2/datasets", {"name": dataset, "description": _DESCRIPTION, "metadata": {}})
 
-    def _put(self, dataset: str, row: EvalRow) -> Receipt:
+    def _put(self, dataset: str, row: EvalRow, *, new: bool) -> Receipt:
         body = _body(dataset, row)
         try:
-            found = self._find(row.row_id)
+            found = None if new else self._find(row.row_id)
             if found is None or not _same(found, body):
                 self._api.post(_ROWS, body)
         except ConflictError:

@@ -103,7 +103,10 @@ class Outbox(StorePart):
             rows = connection.execute(query).mappings().all()
             these = among(connection, eval_rows.c.row_id, [row["row_id"] for row in rows])
             connection.execute(update(eval_rows).where(these).values(attempts=eval_rows.c.attempts + 1))
-        return [record_of(EvalDue, {**row, "remove": row["state"] == "remove_due"}) for row in rows]
+        return [
+            record_of(EvalDue, {**row, "remove": row["state"] == "remove_due", "tried": row["attempts"] > 0})
+            for row in rows
+        ]
 
     def mark_eval_rows_done(self, row_ids: Sequence[str]) -> None:
         with self._db.write() as connection:

@@ -32,7 +32,7 @@ def _score_row(score: Score, queue: str) -> dict[str, Any]:
 def _eval_row(row: EvalDue, answers: Sequence[Answer]) -> dict[str, Any]:
     said = {answer.question: answer.model_dump(mode="json", exclude={"revised_at"}) for answer in answers}
     digest = _digest([row.queue, row.codebook_version, row.trace_id, said])
-    return {**{name: value for name, value in row if name != "remove"}, "digest": digest}
+    return {**{name: value for name, value in row if name not in {"remove", "tried"}}, "digest": digest}
 
 
 class _Outbox:

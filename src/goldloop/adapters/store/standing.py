@@ -86,7 +86,7 @@ class Standing(StorePart):
         )
         with self._db.read() as connection:
             rows = connection.execute(query.order_by(eval_rows.c.row_id)).mappings()
-            return [record_of(EvalDue, {**row, "remove": row["state"] == "removed"}) for row in rows]
+            return [record_of(EvalDue, {**row, "remove": row["state"] == "removed", "tried": True}) for row in rows]
 
     def write_eval_rows_again(self, row_ids: Sequence[str]) -> None:
         with self._db.write() as connection:
