@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select
 
 from goldloop.adapters.store import tables
 from goldloop.adapters.store.engine import Insert
@@ -46,6 +46,16 @@ def _upsert(statement: Insert) -> Insert:
     return statement.on_conflict_do_update(index_elements=["trace_id"], set_=changed)
 
 
+def environments(connection: Connection, trace_ids: Sequence[str]) -> dict[str, str]:
+    """By trace id; traces that were never pulled are left out."""
+    candidates = tables.candidates.c
+    known: dict[str, str] = {}
+    for batch in batches(trace_ids):
+        query = select(candidates.trace_id, candidates.environment).where(candidates.trace_id.in_(batch))
+        known.update(connection.execute(query).tuples().all())
+    return known
+
+
 class Candidates(StorePart):
     def save_candidates(self, candidates: Sequence[Candidate], seen_at: datetime) -> None:
         """Upsert by trace id; the fields are those of the earliest root, and `seen_at` is that of the first call.
@@ -69,13 +79,8 @@ class Candidates(StorePart):
             return connection.execute(select(func.count()).select_from(tables.candidates)).scalar_one()
 
     def environments(self, trace_ids: Sequence[str]) -> dict[str, str]:
-        candidates = tables.candidates.c
-        known: dict[str, str] = {}
         with self._db.read() as connection:
-            for batch in batches(trace_ids):
-                query = select(candidates.trace_id, candidates.environment).where(candidates.trace_id.in_(batch))
-                known.update(connection.execute(query).tuples().all())
-        return known
+            return environments(connection, trace_ids)
 
     def signals(self, trace_id: str) -> list[Signal]:
         """Oldest first."""

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, case, select, update
 
 from goldloop.adapters.store import tables
+from goldloop.adapters.store.candidates import environments
 from goldloop.adapters.store.draws import apart
 from goldloop.adapters.store.resolutions import TICK
 from goldloop.adapters.store.rows import StorePart, batches, found, record_of
@@ -73,7 +74,7 @@ class Rebuilding(StorePart):
 
     def take_back_scores(self, queue: str, shown: Sequence[ShownScore], at: datetime) -> int:
         with self._db.write() as connection:
-            environments = self._environments(connection, [one.trace_id for one in shown if one.trace_id])
+            known_in = environments(connection, list(dict.fromkeys(one.trace_id for one in shown if one.trace_id)))
             rows = [
                 {
                     "score_id": one.score_id,
@@ -83,7 +84,7 @@ class Rebuilding(StorePart):
                     "data_type": (ScoreType.CATEGORICAL if isinstance(one.value, str) else ScoreType.NUMERIC).value,
                     "value": "" if one.value is None else one.value,
                     "metadata": one.metadata,
-                    "environment": environments[one.trace_id],
+                    "environment": known_in[one.trace_id],
                     "event_at": one.event_at or at,
                     "digest": "",
                     "state": "delete_due",
@@ -91,9 +92,9 @@ class Rebuilding(StorePart):
                     "sent_at": at,
                 }
                 for one in shown
-                if one.trace_id in environments
+                if one.trace_id in known_in
             ]
-            ids = [one.score_id for one in shown if one.trace_id in environments]
+            ids = [one.score_id for one in shown if one.trace_id in known_in]
             known = found(connection, tables.scores, "score_id", ids)
             self._add(connection, tables.scores, rows)
             return len({*ids} - known.keys())
@@ -104,8 +105,3 @@ class Rebuilding(StorePart):
             known = found(connection, tables.eval_rows, "row_id", [row.row_id for row in rows])
             self._add(connection, tables.eval_rows, [{**dict(row), **fixed} for row in rows])
             return len({row.row_id for row in rows} - known.keys())
-
-    @staticmethod
-    def _environments(connection: Connection, trace_ids: Sequence[str]) -> dict[str, str]:
-        rows = found(connection, tables.candidates, "trace_id", list(dict.fromkeys(trace_ids)))
-        return {trace_id: row["environment"] for trace_id, row in rows.items()}
