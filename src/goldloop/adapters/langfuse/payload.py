@@ -21,6 +21,14 @@ _DEPTH: Final = 8
 """How many wrappings are opened: more is no message but nonsense, and must not exhaust the stack."""
 
 
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+_JSON: Final = json.JSONDecoder(parse_constant=_no_constant)
+"""Made once: `json.loads` would make one for each of the many short texts."""
+
+
 class Output(NamedTuple):
     """An answer's text, and whether it had no known shape and is shown as JSON."""
 
@@ -38,7 +46,7 @@ def decode(raw: Any) -> Any:
         if not stripped.startswith(("{", "[", '"')) and stripped != "null":
             return value
         try:
-            value = json.loads(stripped, parse_constant=_no_constant)
+            value = _JSON.decode(stripped)
         except (ValueError, RecursionError):
             return value
     return value
@@ -236,7 +244,3 @@ def _dumped(value: Any, indent: int | None) -> str:
         return clean(json.dumps(value, ensure_ascii=False, indent=indent))
     except RecursionError:
         return "(JSON nested too deeply to be shown)"
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
