@@ -56,12 +56,17 @@ class Annotators:
         self._over = False
         self._seen: dict[int, int] = {}
         self._traces: set[str] = set()
+        self._ids: dict[str, int] = {}
         self._hands = [threading.Thread(target=self._work, name=f"annotator {n}") for n in range(threads)]
         self._hands.append(threading.Thread(target=self._look, name="annotators' list"))
         self.acts: Counter[str] = Counter()
         self.given_up: list[str] = []
 
     def __enter__(self) -> Self:
+        for person in self._keys:
+            with self._client(person) as client:
+                told = client.get("/api/current-user/whoami").raise_for_status().json()
+                self._ids[person] = told["id"]
         for hand in self._hands:
             hand.start()
         return self
@@ -155,7 +160,7 @@ class Annotators:
     def _play(self, clients: Mapping[str, httpx.Client], task: _Task) -> None:
         act = task.acts[0]
         try:
-            _do(clients[act.person], task, act)
+            _do(clients[act.person], task, act, self._ids)
         except httpx.HTTPError as error:
             task.tries += 1
             if task.tries < _TRIES:
@@ -169,10 +174,11 @@ class Annotators:
             self._put(task.chance.uniform(*_BETWEEN), task)
 
 
-def _do(client: httpx.Client, task: _Task, act: Act) -> None:
+def _do(client: httpx.Client, task: _Task, act: Act, ids: Mapping[str, int]) -> None:
+    owner = {"completed_by": ids[act.owner]} if act.owner else {}
     match act.doing:
-        case Doing.SUBMIT | Doing.SKIP:
-            body = {"result": act.result or [], "was_cancelled": act.doing is Doing.SKIP, "lead_time": 3.0}
+        case Doing.SUBMIT | Doing.SKIP | Doing.IMPORT:
+            body = {"result": act.result or [], "was_cancelled": act.doing is Doing.SKIP, "lead_time": 3.0, **owner}
             answer = client.post(f"/api/tasks/{task.task_id}/annotations/", json=body).raise_for_status()
             task.made.append(answer.json()["id"])
         case Doing.OPEN:
@@ -186,7 +192,8 @@ def _do(client: httpx.Client, task: _Task, act: Act) -> None:
         case Doing.DELETE:
             _gone(client.delete(f"/api/annotations/{task.made[act.which]}/"))
         case _:
-            client.patch(f"/api/annotations/{task.made[act.which]}/", json=_change(act)).raise_for_status()
+            change = owner or _change(act)
+            client.patch(f"/api/annotations/{task.made[act.which]}/", json=change).raise_for_status()
 
 
 def _gone(answer: httpx.Response) -> None:

@@ -22,6 +22,8 @@ class Doing(StrEnum):
     UNSKIP = "un-skip"
     SKIP_IT = "skip what was submitted"
     TOUCH = "ground truth"
+    REASSIGN = "give to another"
+    IMPORT = "import for another"
     OPEN = "open"
     DELETE = "delete"
     CLEAR = "bulk delete"
@@ -30,12 +32,16 @@ class Doing(StrEnum):
 
 @dataclass(frozen=True)
 class Act:
-    """`which` is the annotation that it is done to, by its place among those that the story makes."""
+    """`which` is the annotation that it is done to, by its place among those that the story makes.
+
+    `owner` is whose annotation it is from now on, where `person` makes it somebody else's.
+    """
 
     doing: Doing
     person: str
     which: int = 0
     result: Result | None = None
+    owner: str | None = None
 
 
 def passing() -> Result:
@@ -129,13 +135,21 @@ def _praised(chance: random.Random, one: str, two: str) -> list[Act]:
     return [_submitted(chance, one), Act(Doing.TOUCH, two)]
 
 
+def _reassigned(chance: random.Random, one: str, two: str) -> list[Act]:
+    return [_submitted(chance, one), Act(Doing.REASSIGN, one, owner=two)]
+
+
+def _imported(chance: random.Random, one: str, two: str) -> list[Act]:
+    return [Act(Doing.IMPORT, one, result=_any(chance), owner=two)]
+
+
 def _task_deleted(chance: random.Random, one: str, _two: str) -> list[Act]:
     before = [_submitted(chance, one)] if holds(chance, 0.6) else []
     return [*before, Act(Doing.DELETE_TASK, one)]
 
 
 _STORIES: list[tuple[Callable[[random.Random, str, str], list[Act]], int]] = [
-    (_nothing, 34),
+    (_nothing, 32),
     (_once, 30),
     (_opened_first, 3),
     (_changed, 8),
@@ -145,6 +159,8 @@ _STORIES: list[tuple[Callable[[random.Random, str, str], list[Act]], int]] = [
     (_twice_by_one, 3),
     (_unreadable, 1),
     (_praised, 1),
+    (_reassigned, 1),
+    (_imported, 1),
     (_task_deleted, 2),
 ]
 
