@@ -29,12 +29,16 @@ class Projects:
 
     def ensure_project(self, draft: ProjectDraft, known: int | None) -> tuple[int, str]:
         """An existing project stays as it is, whatever the draft says."""
-        project_id = self._known_project(known) or self._titled_project(draft.title) or self._new_project(draft)
+        there = self.find_project(draft.title, known)
+        project_id = self._new_project(draft) if there is None else there.project_id
         return project_id, self.project_url(project_id)
 
     def find_project(self, title: str, known: int | None) -> ProjectSnapshot | None:
-        project_id = self._known_project(known) or self._titled_project(title)
-        return None if project_id is None else self._snapshot(project_id)
+        # The server counts a project's tasks for each of these answers: one is asked for, where one will do.
+        found = None if known is None else self._snapshot(known)
+        if found is None and (project_id := self._titled_project(title)) is not None:
+            found = self._snapshot(project_id)
+        return found
 
     def all_projects(self) -> list[ProjectSnapshot]:
         """Plain HTTP: the SDK's listing has not all the fields, and a project that is read alone is a request each."""
@@ -77,17 +81,6 @@ class Projects:
             lambda sdk: sdk.projects.update(project_id, **_fields(draft), request_options=NO_RETRY),
         )
 
-    def _known_project(self, known: int | None) -> int | None:
-        if known is None:
-            return None
-        try:
-            found = self.api.read(_FIND, f"api/projects/{known}/")
-        except MissingError:
-            return None
-        if not isinstance(found, dict) or found.get("id") != known:
-            raise unreadable(self.api.url, _FIND)
-        return known
-
     def _titled_project(self, title: str) -> int | None:
         """The oldest one, where several have the title; the server's own filter asks only whether it is part of it.
 
@@ -106,12 +99,18 @@ class Projects:
                 raise unreadable(self.api.url, _ALL) from None
             page += 1
 
-    def _snapshot(self, project_id: int) -> ProjectSnapshot:
-        found: Any = self.api.read("read the project", f"api/projects/{project_id}/")
+    def _snapshot(self, project_id: int) -> ProjectSnapshot | None:
+        """None where it is gone."""
         try:
-            return self._as_snapshot(found, project_id)
+            found: Any = self.api.read(_FIND, f"api/projects/{project_id}/")
+        except MissingError:
+            return None
+        try:
+            if found["id"] == project_id:
+                return self._as_snapshot(found, project_id)
         except (KeyError, TypeError, ValueError):
-            raise unreadable(self.api.url, "read the project") from None
+            pass
+        raise unreadable(self.api.url, _FIND)
 
     def _as_snapshot(self, found: Any, project_id: int) -> ProjectSnapshot:
         return ProjectSnapshot(
