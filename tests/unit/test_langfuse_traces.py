@@ -104,7 +104,7 @@ def test_bad_rows_are_told_apart_and_the_rest_goes_on() -> None:
         row(traceId="t3", name=[secret]),
         row(traceId=""),
         secret,
-        row(traceId="t4", isRootObservation="yes"),
+        row(traceId="t4", tags="yes"),
         row(traceId="t5", startTime="0001-01-01T00:00:00+14:00"),
     ]
     (first,) = source(Answers(page(row(), *bad)), rootless=False).candidates(WINDOW)
@@ -114,7 +114,7 @@ def test_bad_rows_are_told_apart_and_the_rest_goes_on() -> None:
         ("t3", "name: string_type"),
         ("row 4 of page 1", "traceId: string_too_short"),
         ("row 5 of page 1", "row: model_type"),
-        ("t4", "isRootObservation: bool_type"),
+        ("t4", "tags: list_type"),
         ("t5", "startTime: value_error"),
     ]
     assert secret not in str(first.rejected)

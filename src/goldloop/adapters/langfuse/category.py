@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from goldloop.adapters.langfuse.wire import Observation
+from goldloop.adapters.langfuse.wire import ObservationHead
 from goldloop.codebook.text import clean
 from goldloop.errors import ConfigError
 
@@ -40,10 +40,10 @@ class CategoryRule:
     def needs_metadata(self) -> bool:
         return self.kind == "metadata"
 
-    def of(self, observation: Observation) -> str:
+    def of(self, observation: ObservationHead) -> str:
         return clean(self._value(observation)).strip()[:_LENGTH] or UNCATEGORISED
 
-    def _value(self, observation: Observation) -> str:
+    def _value(self, observation: ObservationHead) -> str:
         match self.kind:
             case "name":
                 return trace_name(observation)
@@ -60,6 +60,6 @@ class CategoryRule:
                 return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
-def trace_name(observation: Observation) -> str:
+def trace_name(observation: ObservationHead) -> str:
     """The trace's own name, else that of the observation that stands for it."""
     return observation.trace_name or observation.name

@@ -13,7 +13,7 @@ from goldloop.adapters.langfuse.http import SERVER, Api, Params
 from goldloop.adapters.langfuse.listing import pages
 from goldloop.adapters.langfuse.payload import read_input
 from goldloop.adapters.langfuse.payloads import OBSERVATIONS, PAYLOAD_PAGE, Payloads
-from goldloop.adapters.langfuse.wire import Observation, ScoreRow
+from goldloop.adapters.langfuse.wire import ObservationHead, ScoreRow
 from goldloop.codebook.sampling import WRITTEN
 from goldloop.codebook.text import clean
 from goldloop.errors import FatalError, RejectedError
@@ -83,7 +83,7 @@ class LangfuseSource:
     def candidates(self, window: Window) -> Iterator[Page[Candidate]]:
         for roots in (True, False) if self._rootless else (True,):
             for listing in pages(
-                self._api, OBSERVATIONS, Observation, self._selection(window, roots=roots), key="traceId"
+                self._api, OBSERVATIONS, ObservationHead, self._selection(window, roots=roots), key="traceId"
             ):
                 yield Page(self._candidates(listing.rows, roots=roots), listing.rejected)
 
@@ -142,22 +142,22 @@ class LangfuseSource:
             *(("environment", name) for name in self._environments),
         ]
 
-    def _cluster_of(self, observation: Observation) -> str | None:
+    def _cluster_of(self, observation: ObservationHead) -> str | None:
         found = self._cluster.of(observation) if self._cluster else UNCATEGORISED
         return None if found == UNCATEGORISED else found
 
-    def _candidates(self, observations: Iterable[Observation], *, roots: bool) -> list[Candidate]:
+    def _candidates(self, observations: Iterable[ObservationHead], *, roots: bool) -> list[Candidate]:
         """One a trace, by its earliest observation on the page; `roots` of them counted once each.
 
         None of the judge's own calls: the loop would draw and judge its own judging.
         """
-        by_trace: dict[str, list[Observation]] = {}
+        by_trace: dict[str, list[ObservationHead]] = {}
         for each in observations:
             if each.environment != JUDGE_ENVIRONMENT:
                 by_trace.setdefault(each.trace_id, []).append(each)
         return _CANDIDATES.validate_python([self._fields(found, roots=roots) for found in by_trace.values()])
 
-    def _fields(self, observations: Sequence[Observation], *, roots: bool) -> dict[str, Any]:
+    def _fields(self, observations: Sequence[ObservationHead], *, roots: bool) -> dict[str, Any]:
         """A candidate's, by the observations of one trace."""
         first, count = observations[0], 1
         if observations[1:]:
@@ -181,7 +181,7 @@ class LangfuseSource:
         }
 
 
-def _prompt(observation: Observation) -> str | None:
+def _prompt(observation: ObservationHead) -> str | None:
     """Name and version of the prompt in Langfuse's prompt management that was used, where it says so."""
     if observation.prompt_name is None:
         return None
@@ -189,7 +189,7 @@ def _prompt(observation: Observation) -> str | None:
     return observation.prompt_name if version is None else f"{observation.prompt_name}@{version}"
 
 
-def _asked(observation: Observation) -> int | None:
+def _asked(observation: ObservationHead) -> int | None:
     """The sketch of what the user said: system prompts and earlier answers are much the same in many traces."""
     messages = read_input(observation.input)
     spoken = [message.content for message in messages if message.role == "user"] or [one.content for one in messages]

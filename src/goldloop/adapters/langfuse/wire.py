@@ -64,20 +64,15 @@ class Wire(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, alias_generator=to_camel)
 
 
-class Observation(Wire):
-    """A row of `GET /v2/observations`; what was not asked for by `fields` has its default.
+class ObservationHead(Wire):
+    """Of a row of `GET /v2/observations` what tells whether its trace is worth drawing.
 
-    `input` and `output` are as the server has them: on current servers raw strings.
+    What was not asked for by `fields` has its default.
     """
 
     id: Id
     trace_id: Id
     start_time: Time
-    end_time: OptionalTime = None
-    updated_at: OptionalTime = None
-    parent_observation_id: OptionalText = None
-    is_root_observation: bool | None = None
-    type: Text = ""
     name: Text = ""
     environment: Text = ""
     version: OptionalText = None
@@ -89,9 +84,19 @@ class Observation(Wire):
     model: OptionalText = None
     prompt_name: OptionalText = None
     prompt_version: Annotated[str | None, BeforeValidator(_number_or_text)] = None
-    total_cost: Number = None
     metadata: Annotated[dict[str, Any], BeforeValidator(_object)] = Field(default_factory=dict)
     input: Any = None
+
+
+class Observation(ObservationHead):
+    """The row, as a payload is assembled from it; `input` and `output` are on current servers raw strings."""
+
+    end_time: OptionalTime = None
+    updated_at: OptionalTime = None
+    parent_observation_id: OptionalText = None
+    is_root_observation: bool | None = None
+    type: Text = ""
+    total_cost: Number = None
     output: Any = None
 
     @property
