@@ -1,6 +1,6 @@
 """What a rebuild adds to a store, and what it leaves as it is."""
 
-from contract.store_samples import MINUTE, NOON, QUEUE, VERSION, draw, draw_run, have_drawn, resolve, score
+from contract.store_samples import MINUTE, NOON, QUEUE, VERSION, draw, draw_run, eval_due, have_drawn, resolve, score
 from goldloop.adapters.store import SqlStore
 from goldloop.ports import EvalDue
 from goldloop.records import ShownScore, State, Task
@@ -71,3 +71,12 @@ def test_what_the_store_never_knew_is_taken_down(store: SqlStore) -> None:
     assert store.due_deletions(QUEUE) == ["lost"]
     assert store.due_eval_rows(QUEUE, 10) == [row]
     assert [one.score_id for one in store.waiting_scores(QUEUE)] == ["s1"]
+
+
+def test_a_row_that_a_sink_shows_was_handed_out(store: SqlStore) -> None:
+    have_drawn(store, "t1", "t2")
+    for trace_id, row_id in (("t1", "e1"), ("t2", "e2")):
+        resolve(store, trace_id=trace_id, eval_row=eval_due(trace_id, row_id))
+    store.were_written(QUEUE, {"e1", "elsewhere"})
+    store.were_written("another", {"e2"})
+    assert {one.row_id: one.tried for one in store.due_eval_rows(QUEUE, 10)} == {"e1": True, "e2": False}

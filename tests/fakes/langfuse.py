@@ -390,7 +390,7 @@ class FakeEvalSink:
     def put(self, dataset: str, rows: Sequence[EvalRow], new: Collection[str] = ()) -> list[Receipt]:
         self._fail()
         self.looked_for += [row.row_id for row in rows if row.row_id not in new]
-        return [self._put(dataset, row) for row in rows]
+        return [self._put(dataset, row, new=row.row_id in new) for row in rows]
 
     def remove(self, dataset: str, row_ids: Sequence[str]) -> None:
         self._fail()
@@ -419,13 +419,13 @@ class FakeEvalSink:
     def rows(self, dataset: str) -> dict[str, EvalRow]:
         return {row_id: self._rows[dataset][row_id] for row_id in self.row_ids(dataset)}
 
-    def _put(self, dataset: str, row: EvalRow) -> Receipt:
+    def _put(self, dataset: str, row: EvalRow, *, new: bool) -> Receipt:
         elsewhere = any(row.row_id in rows for name, rows in self._rows.items() if name != dataset)
         reason = "409: its id stands in another dataset" if elsewhere else self.refuses(row)
         if reason:
             return Receipt(key=row.row_id, accepted=False, reason=reason)
         here = self._rows.setdefault(dataset, {})
-        if here.get(row.row_id) != row or row.row_id in self._archived:
+        if new or here.get(row.row_id) != row or row.row_id in self._archived:
             here[row.row_id] = row
             self._archived.discard(row.row_id)
             self.writes += 1

@@ -35,6 +35,22 @@ def test_a_lost_store_comes_back_as_it_was(loop: Loop, lost: Lost) -> None:
     as_before(loop, before)
 
 
+def test_a_failure_that_is_taken_back_right_after_leaves_the_golden_set(loop: Loop, lost: Lost) -> None:
+    """Its row was not written by this store, and stands all the same."""
+    loop.use(labelled_once())
+    loop.publish_codebook(loop.codebook)
+    loop.queue("t1", "t2")
+    failures = [loop.annotate(trace_id, "fail", error_type=["ungrounded"]) for trace_id in ("t1", "t2")]
+    loop.fetch_annotations()
+    assert loop.gold() == {"t1", "t2"}
+    lost.store(loop)
+    rebuilt(loop)
+    loop.edit(failures[0], "pass")
+    loop.tasks.delete_annotation(failures[1])
+    loop.fetch_annotations()
+    assert loop.gold() == set()
+
+
 def test_a_second_rebuild_adds_nothing(loop: Loop, lost: Lost) -> None:
     worked(loop)
     lost.store(loop)

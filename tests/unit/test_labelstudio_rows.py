@@ -67,6 +67,12 @@ def test_an_answer_that_is_no_listing_ends_the_run(rows: list[Any]) -> None:
         list(Server(*rows).queue().changed_tasks(5, None))
 
 
+def test_a_listing_without_anybody_is_no_listing_of_users() -> None:
+    """Whoever asks is a user; and an annotator without a name would be another voice."""
+    with pytest.raises(RetryableError):
+        list(Server(task(1, annotation(completed_by=7)), users=[]).queue().changed_tasks(5, None))
+
+
 def test_people_are_looked_up_once_and_the_deleted_ones_keep_their_number() -> None:
     users = [{"id": 1, "email": "one@example.org"}, {"id": 2, "email": ""}, {"id": 3}]
     people = [1, 1, 2, 3, 4, None, {"id": 1, "email": "elsewhere@example.org"}]

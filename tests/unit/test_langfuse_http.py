@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from goldloop.adapters.langfuse import Retries
-from goldloop.adapters.langfuse.http import Api, ConflictError, MissingError, TooLargeError
+from goldloop.adapters.langfuse.http import Api, ConflictError, MissingError, PageError, TooLargeError
 from goldloop.errors import ConfigError, FatalError, GoldloopError, RejectedError, RetryableError
 from unit.langfuse_answers import HOST, NO_WAIT, Answers, html, ok
 
@@ -40,8 +40,8 @@ def test_it_says_who_it_is() -> None:
     [
         (ok({"message": "no"}, 401), FatalError, "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY, and LANGFUSE_HOST"),
         (ok({"message": "no"}, 403), FatalError, "LANGFUSE_SECRET_KEY"),
-        (html(404), FatalError, f"no Langfuse API at {HOST}"),
-        (html(200), FatalError, "no Langfuse API"),
+        (html(404), PageError, f"in place of the Langfuse API at {HOST}"),
+        (html(200), PageError, "check LANGFUSE_HOST"),
         (httpx.Response(308, headers={"location": "https://elsewhere"}), FatalError, "set LANGFUSE_HOST"),
         (ok({"message": "gone", "error": "LangfuseNotFoundError"}, 404), MissingError, "404 LangfuseNotFoundError"),
         (ok({"message": "the payload", "error": "the payload too"}, 400), RejectedError, "(400)"),

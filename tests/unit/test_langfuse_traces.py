@@ -9,7 +9,7 @@ from goldloop.adapters.langfuse.wire import Observation
 from goldloop.errors import ConfigError, FatalError, RejectedError, RetryableError
 from goldloop.ports import Window
 from goldloop.records import Document, Step
-from unit.langfuse_answers import HOST, Answers, ok
+from unit.langfuse_answers import HOST, Answers, html, ok
 
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123_456, tzinfo=UTC)
 WINDOW = Window(start=NOON, end=NOON + timedelta(hours=1))
@@ -201,6 +201,17 @@ def test_other_versions_are_refused_with_what_to_do(health: Any, says: str) -> N
 def test_a_key_without_a_project_is_refused() -> None:
     with pytest.raises(FatalError, match="opens no project"):
         source(Answers(HEALTHY, ok({"data": []}))).check()
+
+
+@pytest.mark.parametrize("answer", [{}, [], None, "no", {"data": 5}, {"data": [{}]}])
+def test_an_answer_of_another_form_is_no_word_on_the_key(answer: Any) -> None:
+    with pytest.raises(RetryableError, match="unknown form"):
+        source(Answers(HEALTHY, *[ok(answer)] * 4)).check()
+
+
+def test_a_page_where_langfuse_should_be_is_none() -> None:
+    with pytest.raises(FatalError, match="no Langfuse API at"):
+        source(Answers(html(200))).check()
 
 
 def score(number: int, **given: Any) -> dict[str, Any]:

@@ -23,8 +23,8 @@ _FETCHED = 100
 """Traces whose payloads are asked for at once."""
 _BATCH = 1000
 _CHARACTERS = 4_000_000
-"""Import goes by far faster in large batches. One is closed when it has so many traces, or so much text in them: two
-such, and what was fetched beyond, are what memory holds."""
+"""Import goes by far faster in large batches. One is closed when it has so many traces, or so much text in them. Memory
+holds the drafts of one, and the traces of the next, with what was fetched beyond, while its drafts are made."""
 
 Fetched = tuple[Draw, Trace | RejectedError]
 
@@ -67,20 +67,22 @@ class Drafts:
 
     def batches(self, draws: Sequence[Draw]) -> Iterator[Batch]:
         """Each with its payloads, fit to be imported at once."""
-        for fetched in self._fetched(draws):
-            refused = {draw.trace_id: found for draw, found in fetched if isinstance(found, RejectedError)}
-            made = self._made([(draw, found) for draw, found in fetched if not isinstance(found, RejectedError)])
-            # One that the label config does not allow would show nothing, and still be submitted.
-            invalid = self._tasks.invalid_predictions(self._label_config, made)
-            drafts = [
-                draft.model_copy(update={"prediction": None}) if draft.trace_id in invalid else draft for draft in made
-            ]
-            yield Batch(
-                draws=[draw for draw, _ in fetched],
-                drafts={draft.trace_id: draft for draft in drafts},
-                refused=refused,
-                invalid=invalid,
-            )
+        return map(self._batch, self._fetched(draws))
+
+    def _batch(self, fetched: Sequence[Fetched]) -> Batch:
+        refused = {draw.trace_id: found for draw, found in fetched if isinstance(found, RejectedError)}
+        made = self._made([(draw, found) for draw, found in fetched if not isinstance(found, RejectedError)])
+        # One that the label config does not allow would show nothing, and still be submitted.
+        invalid = self._tasks.invalid_predictions(self._label_config, made)
+        drafts = [
+            draft.model_copy(update={"prediction": None}) if draft.trace_id in invalid else draft for draft in made
+        ]
+        return Batch(
+            draws=[draw for draw, _ in fetched],
+            drafts={draft.trace_id: draft for draft in drafts},
+            refused=refused,
+            invalid=invalid,
+        )
 
     def _fetched(self, draws: Sequence[Draw]) -> Iterator[list[Fetched]]:
         batch: list[Fetched] = []

@@ -8,6 +8,7 @@ what is not there is imported again only when the first import has had its time.
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import closing
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -182,10 +183,11 @@ def enqueue(
         if project.url not in urls:
             urls.append(project.url)
         drafts = Drafts(asked, project, source, tasks, store, lineage.since(asked.version))
-        for batch in ahead(drafts.batches(list(group))):
-            run.batch(asked, project, batch)
-            done += len(batch.draws)
-            progress(done, len(drawn))
+        with closing(ahead(drafts.batches(list(group)))) as batches:
+            for batch in batches:
+                run.batch(asked, project, batch)
+                done += len(batch.draws)
+                progress(done, len(drawn))
     return EnqueueSummary(
         queued=run.queued,
         with_prelabel=run.with_prelabel,

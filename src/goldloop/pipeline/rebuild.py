@@ -17,7 +17,7 @@ from goldloop.pipeline.parking import park_deleted_tasks, poll_from_the_beginnin
 from goldloop.pipeline.projects import leave_project
 from goldloop.pipeline.pull import PullRange, pull
 from goldloop.pipeline.rebuild_draws import candidate_of, run_of, task_of, why_not
-from goldloop.pipeline.rebuild_scores import Standing, hold_scores, withdraw_rows, withdraw_scores
+from goldloop.pipeline.rebuild_scores import Standing, hold_rows, hold_scores, withdraw_rows, withdraw_scores
 from goldloop.pipeline.rebuild_tasks import LeftAlone, Sorted, held, is_second, sort_out
 from goldloop.pipeline.rebuild_versions import Versions, versions
 from goldloop.pipeline.resolve import resolve
@@ -228,6 +228,7 @@ class _Rebuild:
 
     def stand(self, progress: Progress) -> Standing:
         confirmed, due = hold_scores(self.queue, self.sides.scores, self.store, self.now, progress)
+        rows = hold_rows(self.queue, self.sides.shelves, self.store)
         if self.there.left or self.known.missing:
             return Standing(confirmed=confirmed, due=due)
         traces = {trace_id for trace_id, _, _ in self.there.tasks}
@@ -236,7 +237,7 @@ class _Rebuild:
             confirmed=confirmed,
             due=due,
             withdrawn=withdraw_scores(self.queue, lineage, traces, self.sides.scores, self.store, self.now),
-            rows_withdrawn=withdraw_rows(self.queue, lineage, traces, self.sides.shelves, self.store),
+            rows_withdrawn=withdraw_rows(self.queue, lineage, traces, rows, self.store),
         )
 
     def _is_new(self, origin: TaskOrigin) -> bool:

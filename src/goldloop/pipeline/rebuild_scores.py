@@ -45,6 +45,13 @@ def hold_scores(queue: str, sink: ScoreSink, store: RebuildStore, now: datetime,
     return confirmed, len(waiting) - confirmed
 
 
+def hold_rows(queue: str, shelves: Sequence[Shelf], store: RebuildStore) -> set[str]:
+    """Ids of all eval rows that stand somewhere. Those of them that are due were written before."""
+    there = {row_id for shelf in shelves for row_id in shelf.sink.row_ids(shelf.dataset)}
+    store.were_written(queue, there)
+    return there
+
+
 def _is(score: Score, shown: ShownScore) -> bool:
     """Whether it shows what it should; one of a goldloop that wrote no times counts by its value."""
     if shown.name != score.name or shown.value != score.value:
@@ -63,10 +70,9 @@ def withdraw_scores(
 
 
 def withdraw_rows(
-    queue: str, lineage: Lineage, traces: Collection[str], shelves: Sequence[Shelf], store: RebuildStore
+    queue: str, lineage: Lineage, traces: Collection[str], there: Collection[str], store: RebuildStore
 ) -> int:
     """Eval rows of these traces, by whatever meaning their verdict ever had, that nothing in the store speaks for."""
-    there = {row_id for shelf in shelves for row_id in shelf.sink.row_ids(shelf.dataset)}
     meanings = {one.since[one.codebook.verdict.name] for one in lineage.versions}
     rows = [
         EvalDue(row_id=row_id, queue=queue, codebook_version=since, trace_id=trace_id, remove=True)

@@ -1,6 +1,6 @@
 """What a rebuild needs of the store beside what every verb needs: to add what is not there, and to take what stands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -36,6 +36,10 @@ class RebuildStore(Store, Protocol):
 
     def outrun(self, shown: Mapping[str, datetime]) -> None:
         """Langfuse shows these due scores, by id, in a revision of that time: theirs is made a later one."""
+        ...
+
+    def were_written(self, queue: str, row_ids: Collection[str]) -> None:
+        """A sink shows these eval rows: those that are due were handed out before, whatever the store knows of it."""
         ...
 
     def take_back_scores(self, queue: str, shown: Sequence[ShownScore], at: datetime) -> int:

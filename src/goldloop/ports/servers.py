@@ -250,9 +250,9 @@ class EvalSink(Protocol):
         ...
 
     def put(self, dataset: str, rows: Sequence[EvalRow], new: Collection[str] = ()) -> list[Receipt]:
-        """Insert or replace by row id, in order; a row that is there as it is costs no write.
+        """Insert or replace by row id; a row that is there as it is costs no write. Receipts come in the rows' order.
 
-        Those whose ids are in `new` were never put before, and need not be looked for.
+        Those whose ids are in `new` were never put before, as far as anybody knows, and need not be looked for.
         """
         ...
 

@@ -66,10 +66,12 @@ def failure(url: str, action: str, status: int, headers: Mapping[str, str], body
     return unreadable(url, action) if httpx.codes.is_success(status) else _rejected(url, action, status, body)
 
 
-def unreadable(url: str, action: str) -> UnreadableError:
+def unreadable(url: str, action: str, fault: Exception | None = None) -> UnreadableError:
+    """Of `fault`, which reading it raised, the kind is told: its text may quote the answer."""
+    by = f" ({type(fault).__name__})" if fault else ""
     return UnreadableError(
         SERVER,
-        f"The answer of {url} to the request to {action} is damaged, or of no form that goldloop knows: try again "
+        f"The answer of {url} to the request to {action} is damaged, or of no form that goldloop knows{by}: try again "
         "later, and check that LABEL_STUDIO_URL leads to Label Studio itself.",
     )
 

@@ -128,9 +128,9 @@ class Api:
         except ApiError as error:
             # `from None`: the SDK's own message carries the whole answer, with the payload that it quotes.
             raise failure(self.url, action, error.status_code or 0, error.headers or {}, error.body) from None
-        except (ParsingError, AttributeError, TypeError, ValueError):
+        except (ParsingError, AttributeError, TypeError, ValueError) as error:
             # The SDK takes an answer for what it should be, and trips over one of another form.
-            raise unreadable(self.url, action) from None
+            raise unreadable(self.url, action, error) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise unreachable(self.url, error) from error
 

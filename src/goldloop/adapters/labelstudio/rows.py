@@ -1,9 +1,9 @@
 """A row of the task listing as a snapshot."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from goldloop.records import AnnotationSnapshot, TaskOrigin, TaskSnapshot, Utc
 
@@ -26,7 +26,8 @@ class _User(_Person):
     email: str | None = None
 
 
-_USERS: Final = TypeAdapter(list[_User])
+_USERS: Final = TypeAdapter(Annotated[list[_User], Field(min_length=1)])
+"""Whoever asks is one of them."""
 
 
 class _AnnotationRow(BaseModel):

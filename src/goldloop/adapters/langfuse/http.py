@@ -37,6 +37,10 @@ class MissingError(RejectedError):
     """404 in JSON: the API is there, the thing asked for is not."""
 
 
+class PageError(RetryableError):
+    """A page for people where JSON was asked for: it is another server, or something that stands in front of it."""
+
+
 class ConflictError(RejectedError):
     """409: the id is taken by another."""
 
@@ -157,7 +161,11 @@ class Api:
                 SERVER, f"{self.host} redirects to another address: set LANGFUSE_HOST to the one that it leads to."
             )
         if _is_html(response):
-            return FatalError(SERVER, f"There is no Langfuse API at {self.host}: check LANGFUSE_HOST.")
+            return PageError(
+                SERVER,
+                f"A page answered {asked} in place of the Langfuse API at {self.host}: try again later, and check "
+                "LANGFUSE_HOST.",
+            )
         if response.is_success:
             return None
         reason = _reason(response)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from goldloop.adapters.langfuse.category import UNCATEGORISED, CategoryRule, trace_name
-from goldloop.adapters.langfuse.http import SERVER, Api, Params
+from goldloop.adapters.langfuse.http import SERVER, Api, PageError, Params, unreadable
 from goldloop.adapters.langfuse.listing import pages
 from goldloop.adapters.langfuse.payload import read_input
 from goldloop.adapters.langfuse.payloads import OBSERVATIONS, PAYLOAD_PAGE, Payloads
@@ -76,7 +76,11 @@ class LangfuseSource:
 
         Langfuse looks at the secret key alone: a wrong public key beside the right secret goes unnoticed here.
         """
-        version = _version(self._api.get("health", retry=False), self._api.host)
+        try:
+            health = self._api.get("health", retry=False)
+        except PageError as error:
+            raise FatalError(SERVER, f"There is no Langfuse API at {self._api.host}: check LANGFUSE_HOST.") from error
+        version = _version(health, self._api.host)
         self._project = self._project_id()
         return version
 
@@ -123,10 +127,12 @@ class LangfuseSource:
         match self._api.get("projects"):
             case {"data": [{"id": str(project)}, *_]}:
                 return project
-            case _:
+            case {"data": []}:
                 raise FatalError(
                     SERVER, f"The key opens no project at {self._api.host}: create a key in the project's settings."
                 )
+            case _:
+                raise unreadable("GET", "projects")
 
     def _selection(self, window: Window, *, roots: bool) -> Params:
         fields = "core,basic,model,prompt,trace_context"

@@ -1,6 +1,6 @@
 """What a rebuild adds: draws and runs as tasks tell of them, and what stands in Langfuse and in the golden set."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -71,6 +71,13 @@ class Rebuilding(StorePart):
             this = (scores.c.score_id == score_id) & (scores.c.state == "due")
             told = {} if event_at is None else {"event_at": event_at}
             connection.execute(update(scores).where(this).values(attempts=tried, **values, **told))
+
+    def were_written(self, queue: str, row_ids: Collection[str]) -> None:
+        eval_rows = tables.eval_rows.c
+        with self._db.write() as connection:
+            for batch in batches(sorted(row_ids)):
+                untried = (eval_rows.queue == queue) & eval_rows.row_id.in_(batch) & (eval_rows.attempts == 0)
+                connection.execute(update(tables.eval_rows).where(untried).values(attempts=1))
 
     def take_back_scores(self, queue: str, shown: Sequence[ShownScore], at: datetime) -> int:
         with self._db.write() as connection:
