@@ -228,6 +228,7 @@ def test_a_fit_to_features_of_another_version_is_none(loop: Loop, monkeypatch: p
     assert outcome.abstained.startswith(told)
 
 
+@fitted
 def test_a_model_is_calibrated_and_combined_with_the_learned_judge(
     loop: Loop, learned: tuple[Path, LearnSummary]
 ) -> None:
@@ -307,6 +308,7 @@ def test_what_breaks_stops_nothing_else(loop: Loop, monkeypatch: pytest.MonkeyPa
     assert why == "a fault in goldloop itself (ZeroDivisionError): report it"
 
 
+@fitted
 def test_answers_to_a_question_that_changed_are_not_heard(loop: Loop) -> None:
     """The verdict means what it meant; how severe it is does not: that was said to another question."""
     judgement = opinion(BLIND, 0.9, judge=MODEL).model_copy(

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -251,6 +252,7 @@ class World(RuleBasedStateMachine):
         ]
 
 
+@pytest.mark.simulation
 def test_the_loop_comes_to_rest(template: Path) -> None:
     machine = type("World", (World,), {"template": template})
     # No shrinking: over a database it would take minutes, and the steps can be read as they are.

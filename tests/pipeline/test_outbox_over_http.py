@@ -17,6 +17,8 @@ from goldloop.pipeline.read_back import ReadBack
 from pipeline.loop import ADA, BEN, CLEO, Loop, progress
 from small_langfuse import Answer, SmallLangfuse, as_json
 
+pytestmark = pytest.mark.simulation
+
 QUICK = Retries(attempts=3, wait_initial=0.01, wait_max=0.05, wait_jitter=0.01)
 
 
