@@ -194,6 +194,7 @@ class TestAgain:
         assert (said.level, said.breaking) == (done.level, done.breaking)
         assert [step.action for step in said.projects] == [step.action for step in done.projects]
 
+    @pytest.mark.simulation
     @pytest.mark.parametrize("asked", [REWORDED, BROKEN], ids=lambda asked: asked.version)
     def test_killed_between_any_two_steps_it_ends_in_the_same_state(
         self, tmp_path: Path, template: Path, asked: Codebook

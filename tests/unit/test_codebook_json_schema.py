@@ -62,6 +62,7 @@ def test_editors_find_the_schema() -> None:
     assert starter().startswith(EDITOR_LINE)
 
 
+@pytest.mark.simulation
 def test_check_jsonschema_takes_the_shipped_codebooks_and_the_starter(tmp_path: Path) -> None:
     schema, begun, bad = tmp_path / FILE, tmp_path / "starter.yaml", tmp_path / "bad.yaml"
     schema.write_text(as_text(), encoding="utf-8")

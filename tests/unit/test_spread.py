@@ -88,6 +88,7 @@ def test_without_a_task_runner_pages_are_judged_here() -> None:
         runner_of(settings(), Prelabelling(workers=2))
 
 
+@pytest.mark.simulation
 def test_workers_elsewhere_need_postgresql() -> None:
     asked = Prelabelling(task_runner="dask", workers=2)
     for cluster in (None, "tcp://127.0.0.1:8786", "localhost:8786"):
@@ -112,6 +113,7 @@ def test_no_ray_cluster_at_the_address_is_a_sentence(monkeypatch: pytest.MonkeyP
             pass
 
 
+@pytest.mark.simulation
 def test_no_cluster_at_the_address_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("goldloop.adapters.spread.dask._CONNECT_SECONDS", 1)
     with (
